@@ -1,0 +1,41 @@
+from typing import Protocol
+
+from loyalty_core.domain.session import Session
+from loyalty_core.domain.session_quote import SessionQuote
+from loyalty_core.ports.unit_of_work import Call, SessionChange
+
+
+class Observer(Protocol):
+    """Told of what happened, after it has; it never changes the outcome and never raises."""
+
+    def changed(self, change: SessionChange) -> None:
+        """A transition was committed."""
+        ...
+
+    def replayed(self, call: Call, session: Session) -> None:
+        """A repeated call was answered with the answer of record."""
+        ...
+
+    def quotes_disagreed(self, session: Session, quote: SessionQuote) -> None:
+        """The host's figure differs from ours."""
+        ...
+
+    def outcome_not_recorded(self, session: Session) -> None:
+        """The host was asked, and what came of it could not be written; a worker will find out."""
+        ...
+
+
+class NullObserver:
+    """An observer that does not look."""
+
+    def changed(self, change: SessionChange) -> None:
+        """Nothing."""
+
+    def replayed(self, call: Call, session: Session) -> None:
+        """Nothing."""
+
+    def quotes_disagreed(self, session: Session, quote: SessionQuote) -> None:
+        """Nothing."""
+
+    def outcome_not_recorded(self, session: Session) -> None:
+        """Nothing."""
