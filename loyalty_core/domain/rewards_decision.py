@@ -1,0 +1,139 @@
+"""The whole calculation in exact numbers: what a quote reports and an explanation attributes to lines."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from loyalty_core.domain.basket import AMOUNT_PLACES, Basket, BasketLine
+from loyalty_core.domain.member import Member
+from loyalty_core.domain.program import RewardProgram
+from loyalty_core.domain.program_index import PERCENT, RATE_PLACES, ProgramIndex
+from loyalty_core.domain.redemption import redeem
+from loyalty_core.domain.rewards_promotions import NOTHING, Alternative, EligibleLine, Worth, best_alternative
+from loyalty_core.domain.rewards_spread import ExclusionReason, Spread, exclusion, spread
+
+UNNAMED_LINE: Final = BasketLine(sku="", quantity=Decimal(1))
+"""Stands for the whole of a basket that came without lines."""
+
+
+class Points(NamedTuple):
+    """Points by where they come from, after all caps but one."""
+
+    base: int
+    tier: int
+    promotions: list[int]
+    """In the order of the alternative's kept awards."""
+
+
+class Decision(NamedTuple):
+    """Everything decided about one basket."""
+
+    lines: tuple[BasketLine, ...]
+    spread: Spread
+    """Of the gross amount."""
+    exclusions: list[ExclusionReason | None]
+    eligible: list[EligibleLine]
+    below_minimum: bool
+    """Whether the eligible spend is below the program's minimum, so that nothing is earned."""
+    discount: int
+    """What redeemed points buy, in minor units."""
+    alternative: Alternative
+    uncut: Points
+    """Before the cap on the transaction."""
+    points: Points
+    """After it."""
+
+    @property
+    def earned(self) -> int:
+        """Points in all."""
+        return self.points.base + self.points.tier + sum(self.points.promotions)
+
+    @property
+    def cut(self) -> int:
+        """Points that the cap on the transaction took."""
+        return self.uncut.base + self.uncut.tier + sum(self.uncut.promotions) - self.earned
+
+
+def decide(program: RewardProgram, basket: Basket, member: Member, at: datetime) -> Decision:
+    """Work out `basket` by the steps of the reward rules, in their order.
+
+    Raises:
+        InvalidBasket: the amount has more decimals than the program's currency.
+        RedemptionRefused: the points to redeem do not fit the program's rules.
+        ValueError: `at` has no time zone.
+    """
+    if at.utcoffset() is None:
+        raise ValueError("the time of a purchase must carry a time zone")
+    index = program.index
+    amount, finer = divmod(basket.exact.amount, index.minor_unit)
+    if finer:
+        program.check_amount(basket.amount)
+    discount = redeem(program, amount, basket.redeem_points) if basket.redeem_points else 0
+    lines = basket.lines or (() if basket.is_empty else (UNNAMED_LINE,))
+    shares = spread(basket.exact)
+    exclusions = [exclusion(index, line) for line in lines]
+    eligible = _eligible(index, lines, shares, exclusions, _open(index, basket, member, at))
+    weight = sum(line.weight for line in eligible)
+    # The discounted part earns nothing: every line shrinks by the same share.
+    numerator = shares.numerator * (amount - discount) if discount else shares.numerator
+    denominator = shares.denominator * amount if discount else shares.denominator
+    worth = Worth(numerator, denominator, numerator * index.rate, denominator * 10**RATE_PLACES)
+    below_minimum = weight * numerator * 10**AMOUNT_PLACES < index.minimum_spend * denominator
+    if below_minimum:
+        uncut, alternative = Points(0, 0, []), NOTHING
+    else:
+        base = weight * worth.points_numerator // worth.points_denominator
+        alternative = best_alternative(program, eligible, worth)
+        uncut = Points(
+            base,
+            base * index.tier_bonus.get(member.tier, 0) // PERCENT if member.tier else 0,
+            [award.points for award in alternative.kept],
+        )
+    cut = _cut(uncut, program.caps.points_per_transaction)
+    return Decision(lines, shares, exclusions, eligible, below_minimum, discount, alternative, uncut, cut)
+
+
+def _open(index: ProgramIndex, basket: Basket, member: Member, at: datetime) -> int:
+    """The promotions whose conditions on channel, tier and time hold, one bit each."""
+    by_tier = index.any_tier if member.tier is None else index.by_tier.get(member.tier, index.any_tier)
+    by_channel = index.by_channel.get(basket.channel, index.any_channel)
+    return by_tier & by_channel & index.timetable.open_at(at)
+
+
+def _eligible(
+    index: ProgramIndex,
+    lines: tuple[BasketLine, ...],
+    shares: Spread,
+    exclusions: list[ExclusionReason | None],
+    open_promotions: int,
+) -> list[EligibleLine]:
+    eligible = []
+    for position, line in enumerate(lines):
+        if exclusions[position] is None:
+            by_sku = index.by_sku.get(line.sku, index.any_sku)
+            by_category = index.any_category
+            if line.category is not None:
+                by_category = index.by_category.get(line.category, by_category)
+            eligible.append(
+                EligibleLine(
+                    position,
+                    shares.weights[position],
+                    shares.quantities[position],
+                    open_promotions & by_sku & by_category,
+                )
+            )
+    return eligible
+
+
+def _cut(points: Points, cap: int | None) -> Points:
+    """`points` under the cap on the transaction: promotions give way first, the last one first, then tier, base."""
+    excess = 0 if cap is None else points.base + points.tier + sum(points.promotions) - cap
+    if excess <= 0:
+        return points
+    kept = []
+    for each in reversed((points.base, points.tier, *points.promotions)):
+        gives_way = min(each, excess)
+        excess -= gives_way
+        kept.append(each - gives_way)
+    *promotions, tier, base = kept
+    return Points(base, tier, promotions[::-1])
