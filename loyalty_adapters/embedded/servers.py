@@ -11,7 +11,7 @@ from typing import Final
 from loyalty_adapters.embedded.account import Account, server_account
 from loyalty_adapters.embedded.binaries import find_binaries
 from loyalty_adapters.embedded.errors import EmbeddedServersError, unusable_folder
-from loyalty_adapters.embedded.lock import locked
+from loyalty_adapters.embedded.lock import take_lock
 from loyalty_adapters.embedded.postgres import PostgresServer
 from loyalty_adapters.embedded.temporary import own_user_ids, remove_temporary_folder, temporary_folder
 from loyalty_adapters.embedded.valkey import ValkeyServer
@@ -107,7 +107,8 @@ class EmbeddedServers:
         """Start everything; what has to be undone at the end, or when this fails, goes on `undo`."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            undo.enter_context(locked(self.home / "instance.lock", patience=0))
+            # A bare descriptor: the folder stays ours even if the caller drops this object while the servers run.
+            undo.callback(os.close, take_lock(self.home / "instance.lock", patience=0))
         except BlockingIOError:
             message = f"Another instance is using {self.home}: stop it, or set LOYALTY_HOME to another folder."
             raise EmbeddedServersError(message) from None
