@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from loyalty_core.domain.money import spelled
+
 
 def canonical_json(content: object) -> bytes:
     """`content`, anything that msgspec encodes, as compact JSON with one spelling for each decimal.
@@ -18,9 +20,7 @@ def canonical_json(content: object) -> bytes:
 def _respelled(value: Any) -> Any:
     match value:
         case Decimal():
-            whole, _, fraction = f"{value:f}".partition(".")
-            fraction = fraction.rstrip("0")
-            return f"{whole}.{fraction}" if fraction else whole
+            return spelled(value)
         case dict():
             return {key: _respelled(entry) for key, entry in value.items()}
         case list() | tuple():

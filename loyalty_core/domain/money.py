@@ -53,6 +53,13 @@ def unscale(whole: int, places: int) -> Decimal:
     return Decimal(whole).scaleb(-places, _EXACT)
 
 
+def spelled(value: Decimal) -> str:
+    """The one spelling of `value`: no exponent, no trailing zeros, so that equal numbers read the same."""
+    whole, _, fraction = f"{value:f}".partition(".")
+    fraction = fraction.rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
 def rounded_ratio(numerator: int, denominator: int) -> Decimal:
     """`numerator` / `denominator` to three decimals, half to even; trailing zeros dropped but for one: ``3.0``.
 

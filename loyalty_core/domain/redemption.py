@@ -52,7 +52,7 @@ def redeem(program: RewardProgram, amount: int, points: int) -> int:
         raise RedemptionRefused(RedemptionRule.MINIMUM, f"at least {rules.minimum_points} points must be redeemed")
     if points % rules.step:
         raise RedemptionRefused(RedemptionRule.STEP, f"points are redeemed in multiples of {rules.step}")
-    discount = points * 10**program.minor_units // rules.points_per_unit
+    discount: int = points * 10**program.minor_units // rules.points_per_unit
     if not discount:
         raise RedemptionRefused(RedemptionRule.BUYS_NOTHING, f"{points} points buy no discount; redeem more")
     largest: int = amount * program.index.largest_redeemed_share // PERCENT
