@@ -1,0 +1,167 @@
+-- Sessions, their timelines, their answers of record, and what goes with them.
+--
+-- Ids are compared bytewise (COLLATE "C"): they are opaque, and no index may depend on a machine's locale.
+-- `json`, not `jsonb`, wherever a document has to read back exactly as it was written.
+-- There are no foreign keys between these tables: children are written by the very statement that writes their parent,
+-- and each key would cost a lock and a lookup per row.
+
+CREATE TABLE sessions (
+    id uuid PRIMARY KEY,
+    client_id text COLLATE "C" NOT NULL,
+    channel_id text COLLATE "C" NOT NULL,
+    transaction_id text COLLATE "C" NOT NULL,
+    customer_id text COLLATE "C" NOT NULL,
+    status text COLLATE "C" NOT NULL CHECK (status IN (
+        'active', 'calculated', 'finalizing', 'finalized', 'partially_returned', 'returned', 'failed', 'cancelled'
+    )),
+    version integer NOT NULL CHECK (version >= 1),
+    opening json NOT NULL,
+    tier text,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    occurred_at timestamptz,
+    metadata json NOT NULL,
+    host_session text COLLATE "C",
+    quote json,
+    intent json,
+    -- The figure that counts at this version; for people and reports, the service computes its own.
+    earned_points bigint NOT NULL CHECK (earned_points >= 0),
+    redeemed_points bigint NOT NULL CHECK (redeemed_points >= 0),
+    points_reversed bigint NOT NULL CHECK (points_reversed >= 0),
+    points_restored bigint NOT NULL CHECK (points_restored >= 0),
+    -- The host's receipt. Its balance is the host's affair and may be anything.
+    booked_points bigint CHECK (booked_points >= 0),
+    new_balance bigint,
+    -- The delivery of the current intent; `begun_at` is set if, and only if, there is one.
+    intents integer NOT NULL CHECK (intents >= 0),
+    delivery_number integer CHECK (delivery_number >= 1),
+    begun_at timestamptz,
+    next_attempt_at timestamptz,
+    attempts integer CHECK (attempts >= 0),
+    unanswered integer CHECK (unanswered >= 0),
+    sent_at timestamptz,
+    accepted_at timestamptz,
+    claimed_until timestamptz,
+    last_error text,
+    parked_at timestamptz,
+    finalized_at timestamptz,
+    failure text,
+    deleted_at timestamptz,
+    closed_at timestamptz,
+
+    CONSTRAINT reversed_at_most_booked CHECK (points_reversed <= coalesce(booked_points, 0)),
+    CONSTRAINT restored_at_most_redeemed CHECK (points_restored <= redeemed_points),
+    CONSTRAINT receipt_is_whole CHECK (new_balance IS NULL OR booked_points IS NOT NULL),
+    CONSTRAINT delivery_is_whole CHECK (
+        (begun_at IS NULL) = (delivery_number IS NULL)
+        AND (begun_at IS NULL) = (attempts IS NULL)
+        AND (begun_at IS NULL) = (unanswered IS NULL)
+        AND (begun_at IS NOT NULL
+            OR num_nonnulls(next_attempt_at, sent_at, accepted_at, claimed_until, last_error, parked_at) = 0)
+    ),
+    -- What is owed is always in a worker's or an operator's hands, and nothing else is.
+    CONSTRAINT owed_work_is_queued_or_parked CHECK (
+        (status = 'finalizing' AND intent IS NOT NULL) = (num_nonnulls(next_attempt_at, parked_at) > 0)
+    ),
+    CONSTRAINT finalizing_has_an_intent CHECK (status <> 'finalizing' OR intent IS NOT NULL),
+    CONSTRAINT settled_has_a_receipt CHECK (
+        (status IN ('finalized', 'partially_returned', 'returned')) = (booked_points IS NOT NULL)
+    ),
+    CONSTRAINT failed_has_a_reason CHECK ((status = 'failed') = (failure IS NOT NULL)),
+    CONSTRAINT closed_when_terminal CHECK (
+        (status IN ('finalized', 'partially_returned', 'returned', 'failed', 'cancelled')) = (closed_at IS NOT NULL)
+    )
+);
+
+-- Sessions that ended long ago: the same columns and checks, none of the queues.
+CREATE TABLE sessions_archive (
+    LIKE sessions INCLUDING CONSTRAINTS,
+    archived_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id)
+);
+CREATE INDEX sessions_archive_customer ON sessions_archive (customer_id);
+
+-- The keys of archived sales, so that they stay refused: as narrow as a table that only grows should be.
+CREATE TABLE archived_transactions (
+    channel_id text COLLATE "C" NOT NULL,
+    transaction_id text COLLATE "C" NOT NULL,
+    session_id uuid NOT NULL,
+    PRIMARY KEY (channel_id, transaction_id)
+);
+
+-- The indexes below are built on these columns, not on `status`: an update that changes none of them (every new quote,
+-- every claim of a live call) then touches no index at all.
+ALTER TABLE sessions
+    ADD COLUMN holds_key boolean NOT NULL
+        GENERATED ALWAYS AS (status <> 'cancelled' AND (status <> 'failed' OR intent IS NOT NULL)) STORED,
+    ADD COLUMN open_until timestamptz
+        GENERATED ALWAYS AS (CASE WHEN status IN ('active', 'calculated') THEN expires_at END) STORED,
+    ADD COLUMN closed_status text COLLATE "C"
+        GENERATED ALWAYS AS (CASE WHEN closed_at IS NOT NULL THEN status END) STORED;
+
+-- A row is written three to five times within seconds: room beside it keeps its versions on one page.
+ALTER TABLE sessions SET (fillfactor = 70);
+
+CREATE UNIQUE INDEX sessions_key ON sessions (channel_id, transaction_id) WHERE holds_key;
+-- The delivery queue: oldest intent first, and what a customer has waiting before it.
+CREATE INDEX sessions_owed ON sessions (begun_at, id, next_attempt_at)
+    WHERE next_attempt_at IS NOT NULL AND parked_at IS NULL;
+CREATE INDEX sessions_owed_by_customer ON sessions (customer_id, begun_at, id)
+    WHERE next_attempt_at IS NOT NULL AND parked_at IS NULL;
+CREATE INDEX sessions_parked ON sessions (parked_at) WHERE parked_at IS NOT NULL;
+CREATE INDEX sessions_open_until ON sessions (open_until) WHERE open_until IS NOT NULL;
+CREATE INDEX sessions_closed ON sessions (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX sessions_closed_by_client ON sessions (client_id, closed_status, closed_at, id)
+    WHERE closed_at IS NOT NULL;
+
+-- The timeline. A version is reached once, so (session, version) also finds the change that a lost commit was about.
+CREATE TABLE session_events (
+    session_id uuid NOT NULL,
+    version integer NOT NULL CHECK (version >= 1),
+    change_id uuid NOT NULL,
+    from_status text COLLATE "C" CHECK (from_status IN (
+        'active', 'calculated', 'finalizing', 'finalized', 'partially_returned', 'returned', 'failed', 'cancelled'
+    )),
+    to_status text COLLATE "C" NOT NULL CHECK (to_status IN (
+        'active', 'calculated', 'finalizing', 'finalized', 'partially_returned', 'returned', 'failed', 'cancelled'
+    )),
+    cause text COLLATE "C" NOT NULL CHECK (cause IN (
+        'identified', 'quoted', 'emptied', 'finalize_intended', 'finalized_without_rewards', 'host_identified',
+        'host_session_lost', 'attempt_begun', 'host_accepted', 'host_rejected', 'host_refused_us', 'delivery_awaited',
+        'parked', 'retried_by_operator', 'abandoned_by_operator', 'cancelled', 'expired', 'superseded',
+        'return_intended', 'return_settled'
+    )),
+    detail text,
+    trace_id text COLLATE "C",
+    at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, version)
+);
+
+CREATE TABLE session_events_archive (LIKE session_events INCLUDING CONSTRAINTS, PRIMARY KEY (session_id, version));
+
+CREATE TABLE idempotency_answers (
+    session_id uuid NOT NULL,
+    call text COLLATE "C" NOT NULL CHECK (call IN ('identify', 'finalize')),
+    body bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, call)
+);
+CREATE INDEX idempotency_answers_created ON idempotency_answers (created_at);
+
+CREATE TABLE customer_snapshots (
+    customer_id text COLLATE "C" PRIMARY KEY,
+    tier text,
+    name text,
+    points bigint,
+    taken_at timestamptz NOT NULL
+) WITH (fillfactor = 80);
+
+CREATE TABLE reward_programs (
+    content_hash text COLLATE "C" PRIMARY KEY,
+    id text NOT NULL,
+    version text NOT NULL,
+    content json NOT NULL,
+    kept_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE SEQUENCE receipt_numbers AS bigint;
