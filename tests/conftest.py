@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests import servers
+from tests.pdi import Pdi
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,3 +81,17 @@ def database_url(databases: servers.Databases, migrated_template: str) -> Iterat
 def redis_url(redis_corner: servers.RedisCorner) -> str:
     """A Redis database of this test process's own, empty at the start of each test."""
     return redis_corner.empty()
+
+
+@pytest.fixture(scope="session")
+async def pdi_process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pdi]:
+    """The PDI simulator as a process of its own, once per test process."""
+    async with Pdi(tmp_path_factory.mktemp("pdi"), options=["--no-fsync"]) as pdi:
+        yield pdi
+
+
+@pytest.fixture
+async def pdi(pdi_process: Pdi) -> Pdi:
+    """The simulator with empty books and no faults. A test that kills or pauses it starts a `Pdi` of its own."""
+    await pdi_process.reset()
+    return pdi_process

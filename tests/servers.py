@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import psycopg
 import redis
@@ -128,7 +128,7 @@ class Databases:
         made = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         self._connection.execute(made)
         try:
-            yield urlsplit(self._server_url)._replace(path=f"/{name}").geturl()
+            yield _written(urlsplit(self._server_url)._replace(path=f"/{name}"))
         finally:
             dropped = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             self._connection.execute(dropped)
@@ -172,6 +172,11 @@ def _numbered(url: str, number: int) -> str:
     """The same server, database `number`: in the path of redis:// URLs, in the query of unix:// ones."""
     parts = urlsplit(url)
     if parts.scheme != "unix":
-        return parts._replace(path=f"/{number}").geturl()
+        return _written(parts._replace(path=f"/{number}"))
     query = {**dict(parse_qsl(parts.query)), "db": str(number)}
-    return parts._replace(query=urlencode(query)).geturl()
+    return _written(parts._replace(query=urlencode(query)))
+
+
+def _written(url: SplitResult) -> str:
+    """A URL's text. `geturl` drops the slashes of an empty host, which every driver insists on."""
+    return f"{url.scheme}://{url.netloc}{url.path}" + (f"?{url.query}" if url.query else "")
