@@ -56,33 +56,29 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
             next_attempt_at=until,
         )
 
-    def attempt_never_left(self, error: str, retry_at: datetime) -> "Delivery":
-        """The committed send did not reach the host, or reached it and was turned away unjudged (429, 401, 403)."""
+    def attempt_never_left(self, lease: datetime, error: str, retry_at: datetime) -> "Delivery":
+        """The committed send did not reach the host, or reached it and was turned away unjudged (429, 401, 403).
+
+        `lease` is the `claimed_until` the attempt was made under: where another has claimed it since, that claim and
+        its times stand. The same holds for the three below.
+        """
         unanswered = self.unanswered - 1
-        return msgspec.structs.replace(
-            self,
-            unanswered=unanswered,
-            sent_at=self.sent_at if unanswered else None,
-            claimed_until=None,
-            next_attempt_at=retry_at,
-            last_error=error,
-        )
+        answered = msgspec.structs.replace(self, unanswered=unanswered, sent_at=self.sent_at if unanswered else None)
+        return _hand_back(answered, lease, error, retry_at)
 
-    def attempt_unanswered(self, error: str, retry_at: datetime) -> "Delivery":
+    def attempt_unanswered(self, lease: datetime, error: str, retry_at: datetime) -> "Delivery":
         """No definite answer came; the host may have committed."""
-        return msgspec.structs.replace(self, claimed_until=None, next_attempt_at=retry_at, last_error=error)
+        return _hand_back(self, lease, error, retry_at)
 
-    def attempt_refused(self, error: str, retry_at: datetime) -> "Delivery":
-        """A definite no to the last send, while an earlier one is still unanswered."""
-        return msgspec.structs.replace(
-            self, unanswered=self.unanswered - 1, claimed_until=None, next_attempt_at=retry_at, last_error=error
-        )
+    def attempt_refused(self, lease: datetime, error: str, retry_at: datetime) -> "Delivery":
+        """A definite no to one send; while another is unanswered, that decides nothing."""
+        answered = msgspec.structs.replace(self, unanswered=self.unanswered - 1)
+        return _hand_back(answered, lease, error, retry_at)
 
-    def defer(self, error: str, retry_at: datetime) -> "Delivery":
-        """A try that ended before a send (the host could not be asked, or a step before it failed)."""
-        return msgspec.structs.replace(
-            self, attempts=self.attempts + 1, claimed_until=None, next_attempt_at=retry_at, last_error=error
-        )
+    def defer(self, lease: datetime, error: str, retry_at: datetime) -> "Delivery":
+        """A try that ended before a send: the host could not be asked, or a step before it failed."""
+        tried = msgspec.structs.replace(self, attempts=self.attempts + 1)
+        return _hand_back(tried, lease, error, retry_at)
 
     def release(self, at: datetime) -> "Delivery":
         """A worker gives its lease back untouched."""
@@ -103,3 +99,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     def settle(self) -> "Delivery":
         """Nothing is owed any more."""
         return msgspec.structs.replace(self, next_attempt_at=None, claimed_until=None, parked_at=None)
+
+
+def _hand_back(delivery: Delivery, lease: datetime, error: str, retry_at: datetime) -> Delivery:
+    if delivery.claimed_until != lease:
+        return msgspec.structs.replace(delivery, last_error=error)
+    return msgspec.structs.replace(delivery, claimed_until=None, next_attempt_at=retry_at, last_error=error)

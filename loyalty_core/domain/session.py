@@ -71,6 +71,7 @@ class Cause(StrEnum):
     HOST_ACCEPTED = "host_accepted"
     HOST_REJECTED = "host_rejected"
     HOST_REFUSED_US = "host_refused_us"
+    REDEMPTION_UNSENT = "redemption_unsent"
     DELIVERY_AWAITED = "delivery_awaited"
     PARKED = "parked"
     RETRIED_BY_OPERATOR = "retried_by_operator"
@@ -105,6 +106,8 @@ class FinalizeIntent(msgspec.Struct, frozen=True, kw_only=True):
     quote: SessionQuote
     resumes: SessionStatus
     """The state to go back to when the host says no to the live call."""
+    promised_points: int | None = None
+    """The provisional figure of the 202 a POS was given, kept so that its replays say the same."""
 
 
 class HostReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +188,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             and self.delivery.is_claimed(now)
         )
 
+    @property
+    def is_promised(self) -> bool:
+        """Whether a POS was answered that its finalize settles later."""
+        return self.delivery is not None and self.delivery.accepted_at is not None
+
     def check_version(self, expected: int | None) -> None:
         """Hold the caller to the version it has read.
 
@@ -193,6 +201,21 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """
         if expected is not None and expected != self.version:
             raise VersionMismatch(self.version)
+
+    def check_open(self, call: str, now: datetime) -> None:
+        """Hold the caller to a session that can still be quoted, finalized or cancelled.
+
+        Raises:
+            SessionExpired: its time ran out.
+            SettlementFailed: its finalize was refused after it had been queued.
+            IllegalTransition: it is in any other state.
+        """
+        if self.has_expired(now) or (self.status is SessionStatus.FAILED and self.intent is None):
+            raise SessionExpired
+        if self.status is SessionStatus.FAILED and self.failure is not None:
+            raise SettlementFailed(self.failure)
+        if self.status not in OPEN:
+            raise self._refuse(call)
 
     # -- before the sale is committed
 
@@ -211,7 +234,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     def quoted(self, quote: SessionQuote, now: datetime) -> "Session":
         """A basket was quoted; an empty one takes the session back to `active`."""
-        self._check_open("calculateRewards", now)
+        self.check_open("calculateRewards", now)
         if quote.basket.is_empty:
             return self._next(status=SessionStatus.ACTIVE, quote=None)
         return self._next(status=SessionStatus.CALCULATED, quote=quote)
@@ -224,7 +247,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 raise self._refuse("cancel")
             settled: Delivery | None = delivery.settle()
         else:
-            self._check_open("cancel", now)
+            self.check_open("cancel", now)
             settled = None
         return self._next(status=SessionStatus.CANCELLED, delivery=settled, closed_at=now)
 
@@ -238,12 +261,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     def begin_finalize(self, intent: FinalizeIntent, delivery: Delivery, now: datetime) -> "Session":
         """The intent is on record; from here on the sale settles exactly once, fails with a reason, or is reverted."""
-        self._check_open("finalize", now)
+        self.check_open("finalize", now)
         return self._next(status=SessionStatus.FINALIZING, intent=intent, delivery=delivery, intents=delivery.number)
 
     def finalize_without_rewards(self, intent: FinalizeIntent, now: datetime) -> "Session":
         """The POS sold without rewards: nothing is owed, so the host is not involved."""
-        self._check_open("finalize", now)
+        self.check_open("finalize", now)
         return self._next(
             status=SessionStatus.FINALIZED,
             intent=intent,
@@ -263,6 +286,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """The state of the delivery changed, the sale's did not: a send begun or ended, a promise, a lease, parking."""
         self._finalizing("deliver")
         return self._next(delivery=delivery)
+
+    def promise(self, delivery: Delivery, now: datetime) -> "Session":
+        """A POS is answered that this settles later. The first promise stands; after it nothing reverts."""
+        self._finalizing("promise")
+        intent = self.intent
+        if intent is not None and intent.promised_points is None:
+            intent = msgspec.structs.replace(intent, promised_points=intent.quote.earned_points)
+        return self._next(delivery=delivery.accept(now), intent=intent)
 
     def complete(self, receipt: HostReceipt, now: datetime) -> "Session":
         """The host has booked it."""
@@ -318,11 +349,3 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         if self.status is not SessionStatus.FINALIZING or self.delivery is None:
             raise self._refuse(call)
         return self.delivery
-
-    def _check_open(self, call: str, now: datetime) -> None:
-        if self.has_expired(now) or (self.status is SessionStatus.FAILED and self.intent is None):
-            raise SessionExpired
-        if self.status is SessionStatus.FAILED and self.failure is not None:
-            raise SettlementFailed(self.failure)
-        if self.status not in OPEN:
-            raise self._refuse(call)

@@ -8,6 +8,10 @@ from loyalty_core.ports.unit_of_work import Call, SessionChange
 class Observer(Protocol):
     """Told of what happened, after it has; it never changes the outcome and never raises."""
 
+    def trace_id(self) -> str | None:
+        """The trace that the current work belongs to; written into timelines."""
+        ...
+
     def changed(self, change: SessionChange) -> None:
         """A transition was committed."""
         ...
@@ -20,6 +24,10 @@ class Observer(Protocol):
         """The host's figure differs from ours."""
         ...
 
+    def booked_otherwise(self, session: Session) -> None:
+        """The host booked other points than were intended; its figure stands, both are kept."""
+        ...
+
     def outcome_not_recorded(self, session: Session) -> None:
         """The host was asked, and what came of it could not be written; a worker will find out."""
         ...
@@ -28,6 +36,10 @@ class Observer(Protocol):
 class NullObserver:
     """An observer that does not look."""
 
+    def trace_id(self) -> str | None:
+        """None."""
+        return None
+
     def changed(self, change: SessionChange) -> None:
         """Nothing."""
 
@@ -35,6 +47,9 @@ class NullObserver:
         """Nothing."""
 
     def quotes_disagreed(self, session: Session, quote: SessionQuote) -> None:
+        """Nothing."""
+
+    def booked_otherwise(self, session: Session) -> None:
         """Nothing."""
 
     def outcome_not_recorded(self, session: Session) -> None:

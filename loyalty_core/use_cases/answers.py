@@ -1,0 +1,225 @@
+"""What each call answers, in the words and shapes of the published API, and the bytes that go on record.
+
+An answer of record is encoded once and given again byte for byte. Fields are in the order of the published examples.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from loyalty_core.domain.identifiers import ReceiptId, TransactionId, format_session_id
+from loyalty_core.domain.session import Session, SessionStatus
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of all answers: camelCase JSON, points as integers, amounts and ratios as exact JSON numbers."""
+
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+
+class Recorded(msgspec.Struct, Generic[AnswerT], frozen=True, kw_only=True):
+    """An answer with its bytes; `replayed` when it repeats the answer of an earlier, equal call."""
+
+    answer: AnswerT
+    body: bytes
+    replayed: bool = False
+
+    def again(self) -> "Recorded[AnswerT]":
+        """The same answer, given once more."""
+        return msgspec.structs.replace(self, replayed=True)
+
+
+def encode(answer: Answer) -> bytes:
+    """The answer's JSON."""
+    return _ENCODER.encode(answer)
+
+
+def record(answer: AnswerT) -> Recorded[AnswerT]:
+    """The answer with its bytes, given for the first time."""
+    return Recorded(answer=answer, body=encode(answer))
+
+
+def recall(answer: AnswerT, stored: bytes | None) -> Recorded[AnswerT]:
+    """The answer of record given again: the bytes that were stored, or where they were cleared, made anew."""
+    if stored is None:
+        return Recorded(answer=answer, body=encode(answer), replayed=True)
+    return Recorded(answer=msgspec.json.decode(stored, type=type(answer)), body=stored, replayed=True)
+
+
+class IdentifyAnswer(Answer, frozen=True, kw_only=True):
+    """The session that was opened, and what the POS may show of the customer."""
+
+    session_id: str
+    status: SessionStatus
+    customer_name: str | None
+    current_points: int | None
+    tier: str | None
+    expires_at: datetime
+    version: int
+    provisional: bool
+    """True where the loyalty host could not be asked: what is shown is the last known, or null."""
+
+
+class FinalizeAnswer(Answer, frozen=True, kw_only=True):
+    """What was booked (`finalized`), or will be (`finalizing`, `provisional`)."""
+
+    session_id: str
+    status: SessionStatus
+    earned_points: int
+    new_balance: int | None
+    receipt_id: ReceiptId
+    provisional: bool
+
+
+class CancelAnswer(Answer, frozen=True, kw_only=True):
+    """The session after the call."""
+
+    session_id: str
+    status: SessionStatus
+    version: int
+
+
+class PromotionShare(Answer, frozen=True, kw_only=True):
+    """Points that one promotion gave."""
+
+    id: str
+    name: str
+    points: int
+
+
+class Breakdown(Answer, frozen=True, kw_only=True):
+    """How the points come about."""
+
+    base_points: int
+    tier_bonus: int
+    promotions: tuple[PromotionShare, ...]
+
+
+class LineShare(Answer, frozen=True, kw_only=True):
+    """One line of the basket: the spend attributed to it, and the points."""
+
+    sku: str | None
+    spend: Decimal
+    eligible_spend: Decimal
+    exclusion: str | None
+    base_points: int
+    tier_bonus: int
+    promotions: tuple[PromotionShare, ...]
+    capped_points: int
+
+
+class RedemptionShare(Answer, frozen=True, kw_only=True):
+    """Points the customer wants to spend and the discount they buy."""
+
+    points: int
+    discount: Decimal
+
+
+class QuoteAnswer(Answer, frozen=True, kw_only=True):
+    """The points a basket would earn."""
+
+    earned_points: int
+    multiplier: Decimal
+    bonus_points: int
+    breakdown: Breakdown
+    quote_id: str
+    program_version: str
+    provisional: bool
+    version: int
+    lines: tuple[LineShare, ...]
+    """Our program's explanation. Where the host's figure differs it explains ours, not the host's."""
+    redemption: RedemptionShare | None
+
+
+class DeliveryProgress(Answer, frozen=True, kw_only=True):
+    """How far the settlement has come."""
+
+    queued: bool
+    attempts: int
+    next_attempt_at: datetime | None
+    last_error: str | None
+    parked_at: datetime | None
+
+
+class StatusAnswer(Answer, frozen=True, kw_only=True):
+    """Everything a POS may see of its session."""
+
+    session_id: str
+    status: SessionStatus
+    version: int
+    customer_id: str
+    channel_id: str
+    transaction_id: TransactionId
+    tier: str | None
+    earned_points: int
+    redeemed_points: int
+    points_reversed: int
+    points_restored: int
+    new_balance: int | None
+    receipt_id: ReceiptId | None
+    pdi_session_id: str | None
+    failure: str | None
+    provisional: bool
+    created_at: datetime
+    expires_at: datetime
+    occurred_at: datetime | None
+    finalized_at: datetime | None
+    metadata: dict[str, Any]
+    quote: QuoteAnswer | None
+    delivery: DeliveryProgress | None
+
+
+def identify_answer(session: Session) -> IdentifyAnswer:
+    """The answer that opened `session`, whatever has become of it since."""
+    opening = session.opening
+    return IdentifyAnswer(
+        session_id=format_session_id(session.id),
+        status=SessionStatus.ACTIVE,
+        customer_name=opening.name,
+        current_points=opening.points,
+        tier=opening.tier,
+        expires_at=session.expires_at,
+        version=1,
+        provisional=opening.provisional,
+    )
+
+
+def settled_answer(session: Session) -> FinalizeAnswer:
+    """The answer of a finalize that the host has booked, whatever was returned since.
+
+    `session` has an intent and a receipt; `ValueError` otherwise, which is a bug of the caller.
+    """
+    if session.intent is None or session.receipt is None:
+        raise ValueError("only a settled session has this answer")
+    return FinalizeAnswer(
+        session_id=format_session_id(session.id),
+        status=SessionStatus.FINALIZED,
+        earned_points=session.receipt.earned_points,
+        new_balance=session.receipt.new_balance,
+        receipt_id=session.intent.receipt,
+        provisional=False,
+    )
+
+
+def promised_answer(session: Session) -> FinalizeAnswer:
+    """The answer of a finalize that is on record and settles later.
+
+    `session` has an intent; `ValueError` otherwise, which is a bug of the caller.
+    """
+    intent = session.intent
+    if intent is None:
+        raise ValueError("only a session with an intent has this answer")
+    promised = intent.quote.earned_points if intent.promised_points is None else intent.promised_points
+    return FinalizeAnswer(
+        session_id=format_session_id(session.id),
+        status=SessionStatus.FINALIZING,
+        earned_points=promised,
+        new_balance=None,
+        receipt_id=intent.receipt,
+        provisional=True,
+    )

@@ -1,0 +1,112 @@
+import msgspec
+
+from loyalty_core.domain.caller import Caller
+from loyalty_core.domain.identifiers import SessionId, format_session_id
+from loyalty_core.domain.session import Session
+from loyalty_core.ports.clock import Clock
+from loyalty_core.ports.loyalty_host import LoyaltyHost
+from loyalty_core.ports.session_store import Loaded, SessionStore
+from loyalty_core.use_cases.access import load_for
+from loyalty_core.use_cases.answers import DeliveryProgress, StatusAnswer
+from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
+from loyalty_core.use_cases.pricing import Pricing
+from loyalty_core.use_cases.quote_answer import quote_answer
+from loyalty_core.use_cases.settlement import Settlement, Try
+
+
+class GetStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask how a session stands."""
+
+    caller: Caller
+    session_id: SessionId
+
+
+class GetSessionStatus:
+    """Reports a session; while its outcome is unknown the host is asked, and what it has booked is settled."""
+
+    def __init__(
+        self,
+        *,
+        store: SessionStore,
+        host: LoyaltyHost,
+        clock: Clock,
+        pricing: Pricing,
+        settlement: Settlement,
+        budgets: Budgets,
+    ) -> None:
+        self._store = store
+        self._host = host
+        self._clock = clock
+        self._pricing = pricing
+        self._settlement = settlement
+        self._budgets = budgets
+
+    async def __call__(self, query: GetStatus) -> StatusAnswer:
+        """The session as it stands, and how far its settlement has come.
+
+        Raises:
+            SessionNotFound, Overloaded, StorageUnavailable: see there.
+        """
+        loaded = await load_for(self._store, query.caller, query.session_id)
+        session = loaded.session
+        if self._is_unknown(loaded):
+            session = await self._look(loaded)
+        return self._answer(session)
+
+    def _is_unknown(self, loaded: Loaded) -> bool:
+        """Whether a send is unanswered and nobody is at work on it, so that asking the host can tell more."""
+        delivery = loaded.session.delivery
+        return (
+            delivery is not None
+            and delivery.unanswered > 0
+            and loaded.session.finalized_at is None
+            and not delivery.is_claimed(loaded.now)
+            and self._host.unavailable_for() == 0
+        )
+
+    async def _look(self, loaded: Loaded) -> Session:
+        deadline = Deadline(self._clock, self._budgets.status)
+        turn = Try(
+            deadline=deadline,
+            time=StoreTime(self._clock, loaded.now),
+            lease=self._settlement.lease_for(loaded.now, deadline),
+            live=False,
+        )
+        return await self._settlement.book_if_found(loaded.session, turn)
+
+    def _answer(self, session: Session) -> StatusAnswer:
+        intent, delivery, receipt = session.intent, session.delivery, session.receipt
+        quote = session.quote if intent is None else intent.quote
+        return StatusAnswer(
+            session_id=format_session_id(session.id),
+            status=session.status,
+            version=session.version,
+            customer_id=session.customer,
+            channel_id=session.channel,
+            transaction_id=session.transaction,
+            tier=session.tier,
+            earned_points=session.earned_points,
+            redeemed_points=session.redeemed_points,
+            points_reversed=session.points_reversed,
+            points_restored=session.points_restored,
+            new_balance=None if receipt is None else receipt.new_balance,
+            receipt_id=None if intent is None else intent.receipt,
+            pdi_session_id=session.host_session,
+            failure=session.failure,
+            provisional=receipt is None and (session.host_session is None or (quote is not None and quote.provisional)),
+            created_at=session.created_at,
+            expires_at=session.expires_at,
+            occurred_at=session.occurred_at,
+            finalized_at=session.finalized_at,
+            metadata=session.metadata,
+            quote=None if quote is None else quote_answer(quote, self._pricing, session.version),
+            delivery=None
+            if delivery is None
+            else DeliveryProgress(
+                queued=delivery.next_attempt_at is not None,
+                attempts=delivery.attempts,
+                next_attempt_at=delivery.next_attempt_at,
+                last_error=delivery.last_error,
+                parked_at=delivery.parked_at,
+            ),
+        )

@@ -1,0 +1,78 @@
+"""Quotes by the program in force, and who has the last word on a figure."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from loyalty_core.domain.basket import Basket
+from loyalty_core.domain.identifiers import CustomerId
+from loyalty_core.domain.member import Member
+from loyalty_core.domain.rewards import calculate
+from loyalty_core.domain.session_quote import HostQuote, SessionQuote
+from loyalty_core.ports.identifier_source import IdentifierSource
+from loyalty_core.ports.program_source import ProgramSource
+
+
+class Authority(StrEnum):
+    """Whose figure of a quote counts."""
+
+    HOST = "pdi"
+    """The host's; ours is kept beside it, and differences are counted."""
+    LOCAL = "local"
+    """Ours; the host is not asked for quotes and has to book our figure."""
+
+
+class Pricing:
+    """Computes session quotes."""
+
+    def __init__(self, programs: ProgramSource, identifiers: IdentifierSource, authority: Authority) -> None:
+        self._programs = programs
+        self._identifiers = identifiers
+        self._authority = authority
+
+    def asks_host(self, basket: Basket) -> bool:
+        """Whether a quote of `basket` needs the host: always to spend points, else under its authority."""
+        return not basket.is_empty and (self._authority is Authority.HOST or basket.redeem_points > 0)
+
+    def quote(self, basket: Basket, customer: CustomerId, tier: str | None, at: datetime) -> SessionQuote:
+        """A quote by our own program.
+
+        Raises:
+            ValidationFailed, RedemptionRefused: the program in force does not allow the amount or the redemption.
+        """
+        program = self._programs.current()
+        return SessionQuote(
+            id=self._identifiers.quote_id(),
+            basket=basket,
+            tier=tier,
+            ours=calculate(program, basket, Member(customer, tier), at),
+        )
+
+    def confirmed(self, quote: SessionQuote, host: HostQuote | None) -> SessionQuote:
+        """`quote` with the host's figures; provisional where the host could not be asked."""
+        if host is None:
+            return msgspec.structs.replace(quote, provisional=True)
+        if self._authority is Authority.LOCAL:
+            # The host was asked for its consent to a redemption only; the figure stays ours.
+            consent = HostQuote(
+                earned_points=quote.ours.earned_points,
+                bonus_points=quote.ours.bonus_points,
+                base_points=quote.ours.base_points,
+                tier_bonus=quote.ours.tier_bonus,
+                multiplier=quote.ours.multiplier,
+                redemption_confirmed=host.redemption_confirmed,
+            )
+            return msgspec.structs.replace(quote, host=consent)
+        return msgspec.structs.replace(quote, host=host)
+
+    def is_current(self, quote: SessionQuote, tier: str | None) -> bool:
+        """Whether the same basket would be quoted the same way now."""
+        return quote.tier == tier and quote.ours.program_hash == self._programs.current().content_hash
+
+    def with_tier(self, quote: SessionQuote, customer: CustomerId, tier: str | None) -> SessionQuote:
+        """`quote` as it would have been had the tier been known; the very same one where that changes nothing."""
+        if quote.tier == tier or quote.host is not None:
+            return quote
+        ours = calculate(self._programs.current(), quote.basket, Member(customer, tier), quote.at)
+        return msgspec.structs.replace(quote, tier=tier, ours=ours)
