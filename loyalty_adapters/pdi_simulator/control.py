@@ -89,7 +89,7 @@ class Control:
         return Reply.of({**self._simulator.stats.as_json(int(text)), **counters})
 
     def _customers(self, _request: Request) -> Reply:
-        return Reply.of([customer.as_json() for customer in self._simulator.ledger.customers])
+        return Reply.of([customer.as_json() for customer in self._simulator.ledger.books.customers])
 
     def _program(self, _request: Request) -> Reply:
         program = self._simulator.program
@@ -103,13 +103,13 @@ class Control:
 
     def _ledger(self, request: Request) -> Reply:
         wanted = _query(request, _FILTERS.keys())
-        ledger = self._simulator.ledger
+        books = self._simulator.ledger.books
         transaction_id = wanted.get("transactionId")
-        entries = ledger.entries() if transaction_id is None else ledger.entries_of(transaction_id)
+        entries = books.entries() if transaction_id is None else books.entries_of(transaction_id)
         return Reply.of([entry.as_json() for entry in entries if _matches(entry, wanted)])
 
     async def _stream_ledger(self, exchange: Exchange) -> None:
-        entries = self._simulator.ledger.entries()
+        entries = self._simulator.ledger.books.entries()
         exchange.write(Reply(200, b"").head(keep_alive=True, framing="Transfer-Encoding: chunked"))
         exchange.write(chunk(b"["))
         for start in range(0, len(entries), _STREAM_PIECE):
@@ -134,7 +134,7 @@ class Control:
         body = read_control(request, CustomerControl)
         ledger = self._simulator.ledger
         ledger.put_customer(body.customer_id, body.name, body.tier, body.points, suspended=body.suspended)
-        return Reply.of(ledger.customers.find(body.customer_id).as_json())
+        return Reply.of(ledger.books.customers.find(body.customer_id).as_json())
 
     def _put_program(self, request: Request) -> Reply:
         body = read_control(request, ProgramControl)
@@ -147,10 +147,7 @@ class Control:
     def _sessions(self, request: Request) -> Reply:
         body = read_control(request, SessionControl)
         ledger = self._simulator.ledger
-        if body.pdi_session_id is None:
-            sessions = [session for session in ledger.live_sessions() if not session.entries]
-        else:
-            sessions = [ledger.known(body.pdi_session_id)]
+        sessions = ledger.unbooked_sessions() if body.pdi_session_id is None else [ledger.known(body.pdi_session_id)]
         for session in sessions:
             ledger.drop(body.action, session)
         return Reply.of({"sessions": len(sessions)})
@@ -166,11 +163,11 @@ class Control:
         return Reply.of([entry.as_json() for entry in entries])
 
     def _meant(self, body: Tamper) -> Sequence[Entry]:
-        ledger = self._simulator.ledger
+        books = self._simulator.ledger.books
         if body.number is not None:
-            entry = ledger.entry(body.number)
+            entry = books.entry(body.number)
             return [] if entry is None else [entry]
-        entries = ledger.entries_of(body.transaction_id or "")
+        entries = books.entries_of(body.transaction_id or "")
         return [entry for entry in entries if body.channel_id in {None, entry.session.channel_id}]
 
     def _revoke(self, _request: Request) -> Reply:

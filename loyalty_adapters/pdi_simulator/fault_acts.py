@@ -9,7 +9,7 @@ import msgspec
 
 from loyalty_adapters.pdi_simulator.faults import Rule
 from loyalty_adapters.pdi_simulator.messages import Rejection, Reply
-from loyalty_adapters.pdi_simulator.oauth import refused_token
+from loyalty_adapters.pdi_simulator.oauth import TOKEN_PATH, error, refused_client, refused_token
 from loyalty_adapters.pdi_simulator.wire import LAST_CHUNK, Exchange, chunk
 
 # Judges the request as PDI would and returns its reply once everything in it is durable.
@@ -40,7 +40,10 @@ async def _silence(rule: Rule, _exchange: Exchange, carry_out: CarryOut) -> None
 async def _error(rule: Rule, exchange: Exchange, carry_out: CarryOut) -> None:
     if rule.carries_out:
         await carry_out()
-    exchange.reply(_ERRORS[rule.mode](rule).reply())
+    if exchange.request.path == TOKEN_PATH and rule.mode in _TOKEN_ERRORS:
+        exchange.reply(_TOKEN_ERRORS[rule.mode])
+    else:
+        exchange.reply(_ERRORS[rule.mode](rule).reply())
 
 
 async def _garbage(rule: Rule, exchange: Exchange, carry_out: CarryOut) -> None:
@@ -139,6 +142,12 @@ _ERRORS: Final[dict[str, Callable[[Rule], Rejection]]] = {
     "reject": _rejected,
     "unauthorized": _unauthorized,
     "session_lost": _session_lost,
+}
+
+# The token endpoint has words of its own for a definite no.
+_TOKEN_ERRORS: Final[dict[str, Reply]] = {
+    "reject": error(400, "unauthorized_client"),
+    "unauthorized": refused_client(),
 }
 
 _ACTS: Final[dict[str, Act]] = {

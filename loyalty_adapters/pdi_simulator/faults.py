@@ -20,7 +20,7 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What a mode is by default. `commits` None means that carrying out is not the rule's to choose."""
+    """What a mode does unless told otherwise, whether a rule may choose to carry the call out, and where it works."""
 
     carries_out: bool
     may_choose: bool = False

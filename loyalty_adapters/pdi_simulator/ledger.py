@@ -1,11 +1,11 @@
 """PDI's books: sessions, commits and answers of record. The judge of truth in every fault test."""
 
 import secrets
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from loyalty_adapters.pdi_simulator.customers import Customer, Customers
+from loyalty_adapters.pdi_simulator.books import Books
+from loyalty_adapters.pdi_simulator.customers import Customer
 from loyalty_adapters.pdi_simulator.entries import Answer, Entry, Kind, Session
 from loyalty_adapters.pdi_simulator.messages import Rejection
 from loyalty_adapters.pdi_simulator.records import (
@@ -22,25 +22,19 @@ _MILLISECONDS_PER_HOUR: Final = 3_600_000
 
 
 class Ledger:
-    """State is nothing but applied records, so that a restart, which applies them again, cannot differ.
-
-    `clock` gives milliseconds since the epoch; `record` makes a record durable (it is applied here first).
-    """
+    """What may be booked and what is refused. `clock` gives milliseconds since the epoch; `record` makes durable."""
 
     def __init__(self, *, clock: Callable[[], int], record: Callable[[Record], None], session_ttl_hours: float) -> None:
+        self.books = Books()
+        self.key_replays = 0
+        self.key_reused_with_other_body = 0
         self._clock = clock
         self._record = record
         self._ttl = int(session_ttl_hours * _MILLISECONDS_PER_HOUR)
-        self.clear()
 
     def clear(self) -> None:
-        """Back to the seeded customers and empty books."""
-        self.customers = Customers()
-        self._sessions: dict[str, Session] = {}
-        self._by_transaction: dict[str, tuple[Session, ...]] = {}
-        self._answers: dict[str, Answer] = {}
-        self._entries: dict[int, Entry] = {}
-        self._next_number = 1
+        """Back to the seeded customers, empty books and no counts."""
+        self.books.clear()
         self.key_replays = 0
         self.key_reused_with_other_body = 0
 
@@ -52,9 +46,9 @@ class Ledger:
         Raises:
             Rejection: 400 `invalid_customer`; 422 `customer_suspended`.
         """
-        customer = self.customers.active(customer_id)
+        customer = self.books.customers.active(customer_id)
         now = self._clock()
-        for session in self._by_transaction.get(transaction_id, ()):
+        for session in self.books.sessions_of(transaction_id):
             if (
                 session.channel_id == channel_id
                 and session.customer is customer
@@ -64,7 +58,7 @@ class Ledger:
                 return session
         session_id = "pdi_" + secrets.token_hex(10)
         self._commit(SessionOpened(session_id, channel_id, transaction_id, customer_id, now))
-        return self._sessions[session_id]
+        return self.books.sessions[session_id]
 
     def known(self, session_id: str) -> Session:
         """The session, expired or not.
@@ -72,7 +66,7 @@ class Ledger:
         Raises:
             Rejection: 404 `session_unknown`.
         """
-        session = self._sessions.get(session_id)
+        session = self.books.sessions.get(session_id)
         if session is None:
             raise Rejection(404, "session_unknown", "PDI knows no such session.", {"sessionId": session_id})
         return session
@@ -86,7 +80,7 @@ class Ledger:
         session = self.known(session_id)
         if session.expired(self._clock(), self._ttl):
             raise Rejection(404, "session_expired", "This session has expired.", {"sessionId": session_id})
-        self.customers.active(session.customer.customer_id)
+        self.books.customers.active(session.customer.customer_id)
         return session
 
     def status(self, session: Session) -> str:
@@ -103,7 +97,7 @@ class Ledger:
         Raises:
             Rejection: 422 `idempotency_key_reused`, the key committed something at the other endpoint.
         """
-        answer = self._answers.get(key)
+        answer = self.books.answers.get(key)
         if answer is None:
             return None
         if answer.endpoint != endpoint:
@@ -124,10 +118,10 @@ class Ledger:
         """
         require_points(session.customer, redeemed)
         now = self._clock()
-        receipt = receipt_id or f"PDI-{self._next_number:08d}"
+        receipt = receipt_id or f"PDI-{self.books.next_number:08d}"
         balance = session.customer.points + earned - redeemed
         self._commit(Finalized(session.session_id, key, body_print, earned, redeemed, balance, receipt, now))
-        return self._answers[key]
+        return self.books.answers[key]
 
     def give_back(
         self, session: Session, key: str, body_print: int, *, return_id: str, reversed_points: int, restored: int
@@ -152,27 +146,13 @@ class Ledger:
             session.session_id, key, body_print, return_id, reversed_points, restored, balance, self._clock()
         )
         self._commit(record)
-        return self._answers[key]
+        return self.books.answers[key]
 
     # --- what the control API asks
 
-    def entries(self) -> Sequence[Entry]:
-        """Every commit, oldest first, as of now."""
-        return list(self._entries.values())
-
-    def entry(self, number: int) -> Entry | None:
-        """One commit by its number."""
-        return self._entries.get(number)
-
-    def entries_of(self, transaction_id: str) -> Sequence[Entry]:
-        """The commits of one transaction, all channels, oldest first."""
-        sessions = self._by_transaction.get(transaction_id, ())
-        found = [entry for session in sessions for entry in session.entries]
-        return sorted(found, key=lambda entry: entry.number)
-
-    def live_sessions(self) -> Iterator[Session]:
-        """Every session PDI still knows."""
-        return iter(list(self._sessions.values()))
+    def unbooked_sessions(self) -> Sequence[Session]:
+        """Every session PDI still knows in which nothing is booked."""
+        return [session for session in self.books.sessions.values() if not session.entries]
 
     def tamper(self, action: str, entry: Entry, points: int) -> None:
         """Falsifies one entry (`lose`, `double`, `change`); balances follow, answers of record do not."""
@@ -186,88 +166,9 @@ class Ledger:
         """Creates an account or changes it; the balance becomes `points`."""
         self._commit(CustomerPut(customer_id, name, tier, points, suspended))
 
-    # --- how state changes: here and nowhere else
-
     def _commit(self, record: Record) -> None:
         self._record(record)
-        self.apply(record)
-
-    def apply(self, record: Record) -> None:
-        """Makes the record so; called once for each, now or at the next start."""
-        match record:
-            case SessionOpened():
-                self._open(record)
-            case Finalized():
-                session = self._sessions[record.session_id]
-                self._book(session, Kind.ACCRUAL, record.earned, record.key, record.at)
-                if record.redeemed:
-                    self._book(session, Kind.REDEMPTION, record.redeemed, record.key, record.at)
-                self._answers[record.key] = Answer(
-                    "finalize", record.body_print, session, record.earned, 0, record.balance, record.receipt_id
-                )
-            case Returned():
-                session = self._sessions[record.session_id]
-                self._book(session, Kind.REVERSAL, record.reversed, record.key, record.at)
-                if record.restored:
-                    self._book(session, Kind.RESTORATION, record.restored, record.key, record.at)
-                self._answers[record.key] = Answer(
-                    "return",
-                    record.body_print,
-                    session,
-                    record.reversed,
-                    record.restored,
-                    record.balance,
-                    record.return_id,
-                )
-            case CustomerPut():
-                self.customers.put(
-                    record.customer_id, record.name, record.tier, record.points, suspended=record.suspended
-                )
-            case Tampered():
-                self._falsify(record)
-            case SessionDropped():
-                self._drop(record)
-
-    def _open(self, record: SessionOpened) -> None:
-        session = Session(
-            record.session_id,
-            sys.intern(record.channel_id),
-            record.transaction_id,
-            self.customers.find(record.customer_id),
-            record.at,
-        )
-        self._sessions[record.session_id] = session
-        others = self._by_transaction.get(record.transaction_id, ())
-        self._by_transaction[record.transaction_id] = (*others, session)
-
-    def _book(self, session: Session, kind: str, points: int, key: str, at: int) -> None:
-        entry = Entry(self._next_number, session, kind, points, key, at)
-        self._next_number += 1
-        self._entries[entry.number] = entry
-        session.entries = (*session.entries, entry)
-        session.customer.points += entry.signed
-
-    def _falsify(self, record: Tampered) -> None:
-        entry = self._entries[record.number]
-        session = entry.session
-        if record.action == "double":
-            self._book(session, entry.kind, entry.points, entry.key, entry.at)
-            return
-        session.customer.points -= entry.signed
-        if record.action == "lose":
-            del self._entries[entry.number]
-            session.entries = tuple(other for other in session.entries if other is not entry)
-        else:
-            entry.points = record.points
-            session.customer.points += entry.signed
-
-    def _drop(self, record: SessionDropped) -> None:
-        session = self._sessions[record.session_id]
-        if record.action == "expire":
-            session.ended_early = True
-        else:
-            session.forgotten = True
-            del self._sessions[record.session_id]
+        self.books.apply(record)
 
 
 def require_points(customer: Customer, redeemed: int) -> None:

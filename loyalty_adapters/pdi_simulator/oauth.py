@@ -5,11 +5,13 @@ import binascii
 import hmac
 import secrets
 from collections.abc import Callable
+from typing import Final
 from urllib.parse import parse_qs, unquote_plus
 
 from loyalty_adapters.pdi_simulator.messages import Rejection, Reply, Request
 
-_NOT_STORED = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path
+_NOT_STORED: Final = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 
 
 class TokenIssuer:
@@ -27,11 +29,11 @@ class TokenIssuer:
         try:
             form = parse_qs(request.body.decode("ascii"), keep_blank_values=True)
         except UnicodeDecodeError:
-            return _error(400, "invalid_request")
+            return error(400, "invalid_request")
         if not self._is_client(request.headers.get("authorization"), form):
-            return _error(401, "invalid_client", (("WWW-Authenticate", 'Basic realm="PDI"'),))
+            return refused_client()
         if form.get("grant_type") != ["client_credentials"]:
-            return _error(400, "unsupported_grant_type")
+            return error(400, "unsupported_grant_type")
         token = secrets.token_urlsafe(32)
         now = self._clock()
         self._expiry = {known: expiry for known, expiry in self._expiry.items() if expiry > now}
@@ -83,5 +85,11 @@ def _basic(authorization: str) -> list[tuple[str, str]]:
     return [(name, secret), (unquote_plus(name), unquote_plus(secret))] if colon else []
 
 
-def _error(status: int, code: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+def refused_client() -> Reply:
+    """What the token endpoint says to bad credentials."""
+    return error(401, "invalid_client", (("WWW-Authenticate", 'Basic realm="PDI"'),))
+
+
+def error(status: int, code: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    """An error of the token endpoint (RFC 6749, 5.2)."""
     return Reply.of({"error": code}, status, _NOT_STORED + headers)

@@ -9,6 +9,7 @@ from typing import Final
 
 DEFAULT_CLIENT_ID: Final = "loyalty-dev"
 DEFAULT_CLIENT_SECRET: Final = "loyalty-dev-secret"  # noqa: S105 - a public default of a simulator that refuses production
+_HIGHEST_PORT: Final = 65_535
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
@@ -42,7 +43,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     refuse_production(environment)
     options = _parser().parse_args(arguments)
     env = _Environment(environment)
-    return Settings(
+    settings = Settings(
         data_dir=Path(options.data or env.text("PDI_SIM_DATA") or ".loyalty/pdi-simulator"),
         host=options.host or env.text("PDI_SIM_HOST") or Settings.host,
         port=options.port if options.port is not None else int(env.number("PDI_SIM_PORT", Settings.port)),
@@ -52,11 +53,19 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         or env.secret("PDI_CLIENT_SECRET")
         or DEFAULT_CLIENT_SECRET,
         fsync=False if options.no_fsync else env.flag("PDI_SIM_FSYNC", default=True),
-        token_ttl_seconds=options.token_ttl or int(env.number("PDI_SIM_TOKEN_TTL", Settings.token_ttl_seconds)),
+        token_ttl_seconds=options.token_ttl
+        if options.token_ttl is not None
+        else int(env.number("PDI_SIM_TOKEN_TTL", Settings.token_ttl_seconds)),
         session_ttl_hours=options.session_ttl_hours
-        or env.number("PDI_SIM_SESSION_TTL_HOURS", Settings.session_ttl_hours),
+        if options.session_ttl_hours is not None
+        else env.number("PDI_SIM_SESSION_TTL_HOURS", Settings.session_ttl_hours),
         parent=options.die_with_parent,
     )
+    if not 0 <= settings.port <= _HIGHEST_PORT:
+        raise SettingsError(f"The port lies between 0 and {_HIGHEST_PORT}.")
+    if settings.token_ttl_seconds <= 0 or settings.session_ttl_hours <= 0:
+        raise SettingsError("Tokens and sessions live longer than no time at all.")
+    return settings
 
 
 def refuse_production(environment: Mapping[str, str]) -> None:

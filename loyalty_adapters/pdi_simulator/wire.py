@@ -125,6 +125,9 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
         if self._current is not None:
             self._current.end(None)
+            self._current = None
+        # The parser holds this object's methods: without the cycle nothing here waits for the garbage collector.
+        del self._parser
         self.resume_writing()
 
     @override
