@@ -20,8 +20,8 @@ class Member(msgspec.Struct, frozen=True):
     points: int | None = None
     """Balance at the time of reading; None where the host could not be asked."""
 
-    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing.override comes with Python 3.12
+    def __repr__(self) -> str:
         return f"Member(tier={self.tier!r}, points={self.points!r})"
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:  # type: ignore[explicit-override]  # as above
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("tier", self.tier), ("points", self.points)]

@@ -7,9 +7,10 @@ from functools import cache, cached_property
 import msgspec
 
 from loyalty_core.domain.basket import MAX_AMOUNT, InvalidBasket
-from loyalty_core.domain.canonical_json import canonical_json
 from loyalty_core.domain.money import UnfitNumber, scale
+from loyalty_core.domain.program_document import canonical_json
 from loyalty_core.domain.program_index import ProgramIndex
+from loyalty_core.domain.program_mistakes import InvalidProgram
 from loyalty_core.domain.program_parts import (
     Caps,
     Exclusions,
@@ -18,13 +19,17 @@ from loyalty_core.domain.program_parts import (
     Stacking,
     Tier,
 )
+from loyalty_core.domain.program_rules import program_findings
 
 
-class RewardProgram(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
+class RewardProgram(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """A loyalty program in one of its versions.
 
     Build one in code, or read one from TOML with `program_from_toml`. Its fields, and those of its parts, are the keys
-    of the TOML file.
+    of the TOML file. A default is part of the meaning of every stored program, so none of them ever changes.
+
+    Raises:
+        InvalidProgram: it breaks a rule; the error lists every mistake.
     """
 
     id: str
@@ -48,6 +53,11 @@ class RewardProgram(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     caps: Caps = Caps()
     redemption: RedemptionRules | None = None
     """None: points are not taken as payment."""
+
+    def __post_init__(self) -> None:
+        mistakes = tuple(finding.mistake for finding in program_findings(self))
+        if mistakes:
+            raise InvalidProgram(mistakes)
 
     @cached_property
     def content_hash(self) -> str:

@@ -39,11 +39,8 @@ class Day(StrEnum):
     SUN = "sun"
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the parts of a program share: immutable, strict, and silent about what was left at its default.
-
-    A default is therefore part of the meaning of every stored program and never changes.
-    """
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the parts of a program share: immutable, and strict about what they are read from."""
 
 
 class Tier(Part, frozen=True):
