@@ -61,9 +61,11 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     assert not sockets.exists()
 
 
-def test_a_socket_folder_planted_by_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_folder_planted_by_somebody_else_is_refused(
+    tmp_path: Path, public_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Anybody can write to the temporary folder: a link or an open folder in the place of ours is never used."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(public_folder))
     home = tmp_path / "-".join(["deep"] * 40)
     servers = EmbeddedServers(home, postgres_major=postgres_major(), fsync=False)
     with servers as addresses:
