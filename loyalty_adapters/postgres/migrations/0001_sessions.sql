@@ -127,7 +127,7 @@ CREATE TABLE session_events (
     )),
     cause text COLLATE "C" NOT NULL CHECK (cause IN (
         'identified', 'quoted', 'emptied', 'finalize_intended', 'finalized_without_rewards', 'host_identified',
-        'host_session_lost', 'attempt_begun', 'host_accepted', 'host_rejected', 'host_refused_us', 'delivery_awaited',
+        'host_session_lost', 'attempt_begun', 'host_accepted', 'host_rejected', 'host_refused_us', 'redemption_unsent', 'delivery_awaited',
         'parked', 'retried_by_operator', 'abandoned_by_operator', 'cancelled', 'expired', 'superseded',
         'return_intended', 'return_settled'
     )),
@@ -165,3 +165,19 @@ CREATE TABLE reward_programs (
 );
 
 CREATE SEQUENCE receipt_numbers AS bigint;
+
+-- Live and archived sessions as one: how every session is read.
+CREATE VIEW session_rows AS
+SELECT id, client_id, channel_id, transaction_id, customer_id, status, version, opening, tier, created_at, expires_at,
+       occurred_at, metadata, host_session, quote, intent, redeemed_points, points_reversed, points_restored,
+       booked_points, new_balance, intents, delivery_number, begun_at, next_attempt_at, attempts, unanswered, sent_at,
+       accepted_at, claimed_until, last_error, parked_at, finalized_at, failure, deleted_at, closed_at,
+       false AS archived
+  FROM sessions
+UNION ALL
+SELECT id, client_id, channel_id, transaction_id, customer_id, status, version, opening, tier, created_at, expires_at,
+       occurred_at, metadata, host_session, quote, intent, redeemed_points, points_reversed, points_restored,
+       booked_points, new_balance, intents, delivery_number, begun_at, next_attempt_at, attempts, unanswered, sent_at,
+       accepted_at, claimed_until, last_error, parked_at, finalized_at, failure, deleted_at, closed_at,
+       true
+  FROM sessions_archive;

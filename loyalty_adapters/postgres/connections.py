@@ -1,0 +1,223 @@
+"""Connections to PostgreSQL: two pools, and every wait on them bounded."""
+
+import asyncio
+import os
+import select
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, LiteralString, Self, TypeAlias
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.adapt import AdaptersMap
+from psycopg.types.datetime import DatetimeBinaryDumper
+from psycopg.types.json import set_json_loads
+from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.uuid import UUIDBinaryDumper
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from loyalty_adapters.postgres.errors import ConnectionLost, translated
+from loyalty_adapters.postgres.settings import PostgresSettings
+from loyalty_core.domain.errors import Overloaded, StorageUnavailable
+from loyalty_core.ports.unit_of_work import Lane
+
+Row: TypeAlias = tuple[Any, ...]
+
+_CONFIGURE: Final[LiteralString] = """
+SELECT set_config('default_transaction_isolation', 'serializable', false),
+       set_config('timezone', 'UTC', false),
+       set_config('plan_cache_mode', 'force_generic_plan', false),
+       set_config('jit', 'off', false),
+       set_config('lock_timeout', %s, false),
+       set_config('statement_timeout', %s, false),
+       set_config('idle_in_transaction_session_timeout', %s, false)
+"""
+_SILENCE: Final = 1.0  # seconds that a server may be late with its own timeout before it counts as gone
+_RECONNECT: Final = 2.0  # seconds; short, so that a database that is back is found by the next call that wants it
+_LIFETIME: Final = 3600.0
+
+
+class _UntypedInteger(Int8BinaryDumper):
+    """Integers in one width, without a type of their own: the statement says what each parameter is.
+
+    NULL has no type either. Otherwise each pattern of NULLs, and of small and large numbers, would be a prepared
+    statement of its own.
+    """
+
+    oid = 0
+
+
+class _UntypedTime(DatetimeBinaryDumper):
+    oid = 0
+
+
+class _UntypedUuid(UUIDBinaryDumper):
+    oid = 0
+
+
+def _adapters() -> AdaptersMap:
+    adapters = AdaptersMap(psycopg.adapters)
+    adapters.register_dumper(int, _UntypedInteger)
+    adapters.register_dumper(datetime, _UntypedTime)
+    adapters.register_dumper(UUID, _UntypedUuid)
+    set_json_loads(_undecoded, adapters)
+    return adapters
+
+
+def _undecoded(document: str | bytes) -> bytes:
+    """JSON as it was stored; it is decoded where its type is known."""
+    return document.encode() if isinstance(document, str) else document
+
+
+class ConnectionLane:
+    """One pool. A call waits a bounded time for a connection, and a bounded time on it."""
+
+    def __init__(self, name: str, size: int, settings: PostgresSettings) -> None:
+        self._size = size
+        self._settings = settings
+        self._in_use = 0
+        self._deadline = settings.statement_timeout + _SILENCE
+        self._pool = AsyncConnectionPool(
+            settings.url,
+            open=False,
+            name=name,
+            min_size=size,
+            max_size=size,
+            timeout=settings.acquire_timeout,
+            max_waiting=settings.waiting,
+            max_lifetime=_LIFETIME,
+            reconnect_timeout=_RECONNECT,
+            configure=self._configure,
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": 0,
+                "context": _adapters(),
+                "application_name": f"loyalty-{name}",
+                "connect_timeout": settings.connect_timeout,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 10_000,
+            },
+        )
+
+    async def open(self) -> None:
+        """Begin to connect. Returns at once: a service without its database starts, and says so when asked."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    def stats(self) -> dict[str, int]:
+        """The pool's counters, and how many connections are at work."""
+        return {**self._pool.get_stats(), "connections_in_use": self._in_use}
+
+    async def run(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
+        """The rows of one statement in a transaction of its own, prepared.
+
+        Raises:
+            Overloaded, StorageUnavailable, StorageRefused, KeyTaken, Conflict, AlreadyThere: nothing was done.
+            ConnectionLost: it may have been done.
+        """
+        async with self.connection() as connection:
+            cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
+            return await cursor.fetchall()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for as long as the block runs, cut where that takes longer than any statement may.
+
+        Driver errors leave the block translated; what each means is said at `run`.
+        """
+        connection = await self._acquire()
+        self._in_use += 1
+        guard = asyncio.get_running_loop().call_later(self._deadline, _cut, connection)
+        try:
+            yield connection
+        except psycopg.Error as error:
+            meaning = translated(error, connection)
+            if isinstance(meaning, ConnectionLost):
+                await connection.close()
+            raise meaning from None
+        finally:
+            guard.cancel()
+            self._in_use -= 1
+            await self._pool.putconn(connection)
+
+    async def discard_broken(self) -> None:
+        """Look at every idle connection once, because one has just been found broken."""
+        await self._pool.check()
+
+    async def _acquire(self) -> AsyncConnection:
+        try:
+            while True:
+                connection = await self._pool.getconn()
+                if _is_quiet(connection):
+                    return connection
+                await connection.close()
+                await self._pool.putconn(connection)
+        except (PoolTimeout, TooManyRequests):
+            # With connections at work to spare, nobody holds up the caller but the database itself.
+            raise (Overloaded() if self._in_use >= self._size else StorageUnavailable()) from None
+
+    async def _configure(self, connection: AsyncConnection) -> None:
+        settings = self._settings
+        await connection.execute(
+            _CONFIGURE,
+            [
+                f"{int(seconds * 1000)}ms"
+                for seconds in (settings.lock_timeout, settings.statement_timeout, self._deadline)
+            ],
+            prepare=False,
+        )
+
+
+class Connections:
+    """Both lanes of one process, opened and closed together."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self.settings = settings
+        self.intake = ConnectionLane(Lane.INTAKE.value, settings.intake_connections, settings)
+        self.outcome = ConnectionLane(Lane.OUTCOME.value, settings.outcome_connections, settings)
+
+    def lane(self, lane: Lane) -> ConnectionLane:
+        """The connections that `lane` may use."""
+        return self.intake if lane is Lane.INTAKE else self.outcome
+
+    async def open(self) -> None:
+        """Begin to connect."""
+        await self.intake.open()
+        await self.outcome.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.intake.close()
+        await self.outcome.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _is_quiet(connection: AsyncConnection) -> bool:
+    """Whether an idle connection has nothing to read: what a server has to say unasked is nearly always good-bye.
+
+    Costs a system call and no round trip, so it can be asked at every checkout.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
+def _cut(connection: AsyncConnection) -> None:
+    """Shut the connection's socket: the driver reads its end, and reports the loss in its ordinary way."""
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as twin:
+            twin.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,171 @@
+"""One transition as one statement: the session, its timeline, the answer and the snapshot, all or none of them.
+
+The update itself takes the row's lock and names the version it was made from; what hangs off it is selected from what
+it returned, so nothing is written beside a transition that was not.
+"""
+
+from typing import Any, Final, LiteralString
+from uuid import UUID, uuid4
+
+import msgspec
+
+from loyalty_adapters.postgres.session_rows import changing_columns, fixed_columns
+from loyalty_core.domain.identifiers import SessionId
+from loyalty_core.ports.unit_of_work import SessionChange, UnitOfWork
+
+INSERT_SESSION: Final[LiteralString] = """
+WITH changed AS (
+    INSERT INTO sessions (
+        id, client_id, channel_id, transaction_id, customer_id, status, version, opening, tier, created_at, expires_at,
+        occurred_at, metadata, host_session, quote, intent, earned_points, redeemed_points, points_reversed,
+        points_restored, booked_points, new_balance, intents, delivery_number, begun_at, next_attempt_at, attempts,
+        unanswered, sent_at, accepted_at, claimed_until, last_error, parked_at, finalized_at, failure, deleted_at,
+        closed_at
+    )
+    SELECT %(id)s::uuid, %(client_id)s::text, %(channel_id)s::text, %(transaction_id)s::text, %(customer_id)s::text,
+           %(status)s::text, %(version)s::int8, %(opening)s::json, %(tier)s::text, %(created_at)s::timestamptz,
+           %(expires_at)s::timestamptz, %(occurred_at)s::timestamptz, %(metadata)s::json, %(host_session)s::text,
+           %(quote)s::json, %(intent)s::json, %(earned_points)s::int8, %(redeemed_points)s::int8,
+           %(points_reversed)s::int8, %(points_restored)s::int8, %(booked_points)s::int8, %(new_balance)s::int8,
+           %(intents)s::int8, %(delivery_number)s::int8, %(begun_at)s::timestamptz, %(next_attempt_at)s::timestamptz,
+           %(attempts)s::int8, %(unanswered)s::int8, %(sent_at)s::timestamptz, %(accepted_at)s::timestamptz,
+           %(claimed_until)s::timestamptz, %(last_error)s::text, %(parked_at)s::timestamptz,
+           %(finalized_at)s::timestamptz, %(failure)s::text, %(deleted_at)s::timestamptz, %(closed_at)s::timestamptz
+     WHERE NOT EXISTS (
+        SELECT FROM archived_transactions
+         WHERE channel_id = %(channel_id)s::text AND transaction_id = %(transaction_id)s::text
+     )
+    RETURNING id, version, status
+), event AS (
+    INSERT INTO session_events (session_id, version, change_id, to_status, cause, detail, trace_id)
+    SELECT id, version, %(change_id)s::uuid, status, %(cause)s::text, %(detail)s::text, %(trace_id)s::text FROM changed
+), answer AS (
+    INSERT INTO idempotency_answers (session_id, call, body)
+    SELECT id, %(answer_call)s::text, %(answer_body)s::bytea FROM changed WHERE %(answer_call)s::text IS NOT NULL
+), snapshot AS (
+    INSERT INTO customer_snapshots AS kept (customer_id, tier, name, points, taken_at)
+    SELECT %(snapshot_customer)s::text, %(snapshot_tier)s::text, %(snapshot_name)s::text, %(snapshot_points)s::int8,
+           %(snapshot_at)s::timestamptz
+      FROM changed WHERE %(snapshot_at)s::timestamptz IS NOT NULL
+    ON CONFLICT (customer_id) DO UPDATE
+       SET tier = excluded.tier, name = excluded.name, points = excluded.points, taken_at = excluded.taken_at
+     WHERE kept.taken_at < excluded.taken_at
+)
+SELECT version FROM changed
+"""
+
+UPDATE_SESSION: Final[LiteralString] = """
+WITH changed AS (
+    UPDATE sessions
+       SET status = %(status)s::text, version = %(version)s::int8, tier = %(tier)s::text,
+           host_session = %(host_session)s::text,
+           quote = CASE WHEN %(keeps_quote)s THEN quote ELSE %(quote)s::json END,
+           intent = CASE WHEN %(keeps_intent)s THEN intent ELSE %(intent)s::json END,
+           earned_points = %(earned_points)s::int8, redeemed_points = %(redeemed_points)s::int8,
+           points_reversed = %(points_reversed)s::int8, points_restored = %(points_restored)s::int8,
+           booked_points = %(booked_points)s::int8, new_balance = %(new_balance)s::int8, intents = %(intents)s::int8,
+           delivery_number = %(delivery_number)s::int8, begun_at = %(begun_at)s::timestamptz,
+           next_attempt_at = %(next_attempt_at)s::timestamptz, attempts = %(attempts)s::int8,
+           unanswered = %(unanswered)s::int8, sent_at = %(sent_at)s::timestamptz,
+           accepted_at = %(accepted_at)s::timestamptz, claimed_until = %(claimed_until)s::timestamptz,
+           last_error = %(last_error)s::text, parked_at = %(parked_at)s::timestamptz,
+           finalized_at = %(finalized_at)s::timestamptz, failure = %(failure)s::text,
+           deleted_at = %(deleted_at)s::timestamptz, closed_at = %(closed_at)s::timestamptz
+     WHERE id = %(id)s::uuid AND version = %(before_version)s::int8
+    RETURNING id, version, status
+), event AS (
+    INSERT INTO session_events (session_id, version, change_id, from_status, to_status, cause, detail, trace_id)
+    SELECT id, version, %(change_id)s::uuid, %(before_status)s::text, status, %(cause)s::text, %(detail)s::text,
+           %(trace_id)s::text
+      FROM changed
+), answer AS (
+    INSERT INTO idempotency_answers (session_id, call, body)
+    SELECT id, %(answer_call)s::text, %(answer_body)s::bytea FROM changed WHERE %(answer_call)s::text IS NOT NULL
+    ON CONFLICT (session_id, call) DO UPDATE SET body = excluded.body, created_at = excluded.created_at
+), snapshot AS (
+    INSERT INTO customer_snapshots AS kept (customer_id, tier, name, points, taken_at)
+    SELECT %(snapshot_customer)s::text, %(snapshot_tier)s::text, %(snapshot_name)s::text, %(snapshot_points)s::int8,
+           %(snapshot_at)s::timestamptz
+      FROM changed WHERE %(snapshot_at)s::timestamptz IS NOT NULL
+    ON CONFLICT (customer_id) DO UPDATE
+       SET tier = excluded.tier, name = excluded.name, points = excluded.points, taken_at = excluded.taken_at
+     WHERE kept.taken_at < excluded.taken_at
+)
+SELECT version FROM changed
+"""
+
+
+class Write(msgspec.Struct, frozen=True, kw_only=True):
+    """One change, ready to be sent, and sent again, any number of times: it can only take effect once."""
+
+    session: SessionId
+    version: int
+    """The version it makes; with the session it names the change's row in the timeline."""
+    change_id: UUID
+    statement: LiteralString
+    parameters: dict[str, Any]
+    is_new: bool
+
+
+def writes_of(work: UnitOfWork) -> tuple[Write, ...]:
+    """The statements of a unit of work, in the order of its changes."""
+    last = len(work.changes) - 1
+    return tuple(
+        _write(change, work.trace_id, _attachments(work) if position == last else _NOTHING_ATTACHED)
+        for position, change in enumerate(work.changes)
+    )
+
+
+def _write(change: SessionChange, trace_id: str | None, attachments: dict[str, Any]) -> Write:
+    before, after = change.before, change.after
+    change_id = uuid4()
+    parameters = {
+        **changing_columns(after, before),
+        "change_id": change_id,
+        "cause": change.cause.value,
+        "detail": change.detail,
+        "trace_id": trace_id,
+        **attachments,
+    }
+    if before is None:
+        parameters |= fixed_columns(after)
+        del parameters["keeps_quote"], parameters["keeps_intent"]
+    else:
+        parameters |= {"before_version": before.version, "before_status": before.status.value}
+    return Write(
+        session=after.id,
+        version=after.version,
+        change_id=change_id,
+        statement=INSERT_SESSION if before is None else UPDATE_SESSION,
+        parameters=parameters,
+        is_new=before is None,
+    )
+
+
+def _attachments(work: UnitOfWork) -> dict[str, Any]:
+    """What a unit writes beside its sessions; it goes with the last of them."""
+    answer, snapshot = work.answer, work.snapshot
+    attached = dict(_NOTHING_ATTACHED)
+    if answer is not None:
+        attached |= {"answer_call": answer.call.value, "answer_body": answer.body}
+    if snapshot is not None:
+        member = snapshot.member
+        attached |= {
+            "snapshot_customer": member.customer_id,
+            "snapshot_tier": member.tier,
+            "snapshot_name": member.name,
+            "snapshot_points": member.points,
+            "snapshot_at": snapshot.at,
+        }
+    return attached
+
+
+_NOTHING_ATTACHED: Final[dict[str, Any]] = {
+    "answer_call": None,
+    "answer_body": b"",  # bytes always carry their type, so an absent body has to be some bytes too
+    "snapshot_customer": None,
+    "snapshot_tier": None,
+    "snapshot_name": None,
+    "snapshot_points": None,
+    "snapshot_at": None,
+}

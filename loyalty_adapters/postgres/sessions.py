@@ -1,0 +1,98 @@
+from typing import Any, Final, LiteralString
+
+from loyalty_adapters.postgres.commits import Commit
+from loyalty_adapters.postgres.connections import ConnectionLane, Connections
+from loyalty_adapters.postgres.reads import read
+from loyalty_adapters.postgres.session_rows import SessionRow
+from loyalty_adapters.postgres.session_writes import writes_of
+from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
+from loyalty_core.domain.member import Member
+from loyalty_core.ports.session_store import KeyProbe, Loaded
+from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, UnitOfWork
+
+_FIND: Final[LiteralString] = """
+SELECT statement_timestamp(),
+       (SELECT body FROM idempotency_answers WHERE session_id = s.id AND call = 'identify'),
+       (SELECT body FROM idempotency_answers WHERE session_id = s.id AND call = 'finalize'),
+       s.id, s.client_id, s.channel_id, s.transaction_id, s.customer_id, s.status, s.version, s.opening, s.tier,
+       s.created_at, s.expires_at, s.occurred_at, s.metadata, s.host_session, s.quote, s.intent, s.redeemed_points,
+       s.points_reversed, s.points_restored, s.booked_points, s.new_balance, s.intents, s.delivery_number, s.begun_at,
+       s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
+       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.archived
+  FROM session_rows s
+ WHERE s.id = %(id)s::uuid
+ LIMIT 1
+"""
+
+# Always one row, so that the clock comes back with the news that nobody holds the key.
+_FIND_BY_KEY: Final[LiteralString] = """
+SELECT statement_timestamp(),
+       (SELECT body FROM idempotency_answers WHERE session_id = s.id AND call = 'identify'),
+       (SELECT body FROM idempotency_answers WHERE session_id = s.id AND call = 'finalize'),
+       s.id, s.client_id, s.channel_id, s.transaction_id, s.customer_id, s.status, s.version, s.opening, s.tier,
+       s.created_at, s.expires_at, s.occurred_at, s.metadata, s.host_session, s.quote, s.intent, s.redeemed_points,
+       s.points_reversed, s.points_restored, s.booked_points, s.new_balance, s.intents, s.delivery_number, s.begun_at,
+       s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
+       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.archived
+  FROM (SELECT) AS one_row
+  LEFT JOIN LATERAL (
+        SELECT id FROM sessions
+         WHERE channel_id = %(channel)s::text AND transaction_id = %(transaction)s::text AND holds_key
+         UNION ALL
+        SELECT session_id FROM archived_transactions
+         WHERE channel_id = %(channel)s::text AND transaction_id = %(transaction)s::text
+         LIMIT 1
+       ) AS holder ON true
+  LEFT JOIN session_rows s ON s.id = holder.id
+"""
+
+_FIND_SNAPSHOT: Final[LiteralString] = """
+SELECT tier, name, points, taken_at FROM customer_snapshots WHERE customer_id = %(customer)s::text
+"""
+
+
+class PostgresSessions:
+    """The `SessionStore` port on PostgreSQL. A read is one statement, and so is the commit of one change."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def _intake(self) -> ConnectionLane:
+        return self._connections.intake
+
+    async def find(self, session_id: SessionId) -> Loaded | None:
+        """See `SessionStore.find`."""
+        rows = await read(self._intake, _FIND, {"id": session_id})
+        return _loaded(rows[0]) if rows else None
+
+    async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
+        """See `SessionStore.find_by_key`."""
+        (row,) = await read(self._intake, _FIND_BY_KEY, {"channel": channel, "transaction": transaction})
+        return KeyProbe(now=row[0], holder=None if row[_ID] is None else _loaded(row))
+
+    async def find_snapshot(self, customer: CustomerId) -> CustomerSnapshot | None:
+        """See `SessionStore.find_snapshot`."""
+        rows = await read(self._intake, _FIND_SNAPSHOT, {"customer": customer})
+        if not rows:
+            return None
+        tier, name, points, at = rows[0]
+        return CustomerSnapshot(member=Member(customer_id=customer, tier=tier, name=name, points=points), at=at)
+
+    async def commit(self, work: UnitOfWork) -> None:
+        """See `SessionStore.commit`."""
+        await Commit(self._connections.lane(work.lane), writes_of(work), self._connections.settings).run()
+
+
+_ID: Final = 3
+
+
+def _loaded(row: tuple[Any, ...]) -> Loaded:
+    stored = SessionRow._make(row[_ID:])
+    bodies = {Call.IDENTIFY: row[1], Call.FINALIZE: row[2]}
+    return Loaded(
+        session=stored.session(),
+        now=row[0],
+        answers={call: body for call, body in bodies.items() if body is not None},
+        archived=stored.archived,
+    )
