@@ -5,7 +5,7 @@ from importlib.resources.abc import Traversable
 
 
 def example_programs() -> tuple[str, ...]:
-    """The names of the programs that come with the library, sorted: ``built-in`` is the one used where none is given."""
+    """The names of the programs that come with the library, sorted. ``built-in`` is used where none is given."""
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.is_file()))
 
 

@@ -138,7 +138,9 @@ def _redemption(program: "RewardProgram") -> Iterator[Finding]:
         yield Finding("must be more than 0; leave out [redemption] to take no points as payment", share)
     if rules.step > 0 and rules.minimum_points % rules.step:
         yield Finding(f"must be a multiple of step, which is {rules.step}", minimum, (step,))
-    if rules.minimum_points * 10**program.minor_units < rules.points_per_unit:
+    # A bound on minor_units is judged elsewhere; a power of anything beyond it could take for ever.
+    smallest_coins: int = 10 ** min(max(program.minor_units, 0), AMOUNT_PLACES)
+    if rules.minimum_points * smallest_coins < rules.points_per_unit:
         yield Finding(
             "buys less than the smallest coin; raise it, or lower points_per_unit",
             minimum,

@@ -26,16 +26,11 @@ def program_from_toml(text: str) -> RewardProgram:
 
 def program_to_toml(program: RewardProgram) -> str:
     """`program` as TOML that reads back equal to it. What stands at its default is left out."""
-    plain: list[str] = []
-    tables: list[str] = []
-    for key, value in document_of(program).items():
-        if key == "promotions":
-            tables.extend(_table(f"[[{key}]]", promotion) for promotion in value)
-        elif isinstance(value, dict):
-            tables.append(_table(f"[{key}]", value))
-        else:
-            plain.append(f"{key} = {_written(value)}\n")
-    return "\n".join(("".join(plain), *tables))
+    document = document_of(program)
+    promotions = [_table("[[promotions]]", promotion) for promotion in document.pop("promotions", ())]
+    tables = [_table(f"[{key}]", value) for key, value in document.items() if isinstance(value, dict)]
+    plain = [f"{key} = {_written(value)}\n" for key, value in document.items() if not isinstance(value, dict)]
+    return "\n".join(("".join(plain), *tables, *promotions))
 
 
 def _table(header: str, fields: dict[str, Any]) -> str:

@@ -9,7 +9,14 @@ from loyalty_core.domain.member import Member
 from loyalty_core.domain.program import RewardProgram
 from loyalty_core.domain.program_index import PERCENT, RATE_PLACES, ProgramIndex
 from loyalty_core.domain.redemption import redeem
-from loyalty_core.domain.rewards_promotions import NOTHING, Alternative, EligibleLine, Worth, best_alternative
+from loyalty_core.domain.rewards_promotions import (
+    NOTHING,
+    Alternative,
+    EligibleLine,
+    Worth,
+    applying_promotions,
+    best_alternative,
+)
 from loyalty_core.domain.rewards_spread import ExclusionReason, Spread, exclusion, spread
 
 UNNAMED_LINE: Final = BasketLine(sku="", quantity=Decimal(1))
@@ -37,6 +44,10 @@ class Decision(NamedTuple):
     """Whether the eligible spend is below the program's minimum, so that nothing is earned."""
     discount: int
     """What redeemed points buy, in minor units."""
+    worth: Worth
+    """Of what is left of the lines after the discount."""
+    applying: int
+    """The promotions whose conditions all hold, one bit each."""
     alternative: Alternative
     uncut: Points
     """Before the cap on the transaction."""
@@ -80,17 +91,20 @@ def decide(program: RewardProgram, basket: Basket, member: Member, at: datetime)
     worth = Worth(numerator, denominator, numerator * index.rate, denominator * 10**RATE_PLACES)
     below_minimum = weight * numerator * 10**AMOUNT_PLACES < index.minimum_spend * denominator
     if below_minimum:
-        uncut, alternative = Points(0, 0, []), NOTHING
+        uncut, applying, alternative = Points(0, 0, []), 0, NOTHING
     else:
         base = weight * worth.points_numerator // worth.points_denominator
-        alternative = best_alternative(program, eligible, worth)
+        applying = applying_promotions(index, eligible, worth)
+        alternative = best_alternative(program, applying, eligible, worth)
         uncut = Points(
             base,
             base * index.tier_bonus.get(member.tier, 0) // PERCENT if member.tier else 0,
             [award.points for award in alternative.kept],
         )
     cut = _cut(uncut, program.caps.points_per_transaction)
-    return Decision(lines, shares, exclusions, eligible, below_minimum, discount, alternative, uncut, cut)
+    return Decision(
+        lines, shares, exclusions, eligible, below_minimum, discount, worth, applying, alternative, uncut, cut
+    )
 
 
 def _open(index: ProgramIndex, basket: Basket, member: Member, at: datetime) -> int:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from loyalty_core.domain.basket import AMOUNT_PLACES
 from loyalty_core.domain.money import floor_together
 from loyalty_core.domain.program import RewardProgram
-from loyalty_core.domain.program_index import YIELD, ProgramIndex
+from loyalty_core.domain.program_index import YIELD, IndexedPromotion, ProgramIndex
 from loyalty_core.domain.program_parts import Stacking
 
 
@@ -54,6 +54,8 @@ class Alternative(NamedTuple):
     """Those beyond the most promotions per transaction."""
     counted_for: list[int]
     """By eligible line, the promotions that it counts for, one bit each."""
+    applied: int
+    """All promotions that were considered together here, one bit each."""
 
     @property
     def total(self) -> int:
@@ -61,17 +63,15 @@ class Alternative(NamedTuple):
         return sum(award.points for award in self.kept)
 
 
-NOTHING: Final = Alternative([], [], [])
+NOTHING: Final = Alternative([], [], [], 0)
 
 
-def best_alternative(program: RewardProgram, lines: Sequence[EligibleLine], worth: Worth) -> Alternative:
-    """What the promotions pay: each exclusive one alone, or all others together, whichever is more.
+def best_alternative(program: RewardProgram, applying: int, lines: Sequence[EligibleLine], worth: Worth) -> Alternative:
+    """What the promotions in the mask `applying` pay: an exclusive one alone, or all others together.
 
-    Of equals, the one whose first paying promotion comes first in the program.
+    Whichever is more; of equals, the one whose first paying promotion comes first in the program.
     """
-    index = program.index
-    applying = _meeting_minimums(index, lines, worth)
-    alone = applying & index.exclusive
+    alone = applying & program.index.exclusive
     best = _pay(program, applying ^ alone, lines, worth)
     for bit in bits(alone):
         other = _pay(program, bit, lines, worth)
@@ -92,7 +92,7 @@ def _rank(alternative: Alternative) -> tuple[int, int]:
     return alternative.total, -alternative.kept[0].place if alternative.kept else 0
 
 
-def _meeting_minimums(index: ProgramIndex, lines: Sequence[EligibleLine], worth: Worth) -> int:
+def applying_promotions(index: ProgramIndex, lines: Sequence[EligibleLine], worth: Worth) -> int:
     """The promotions that match some line, and whose matching lines reach their minimum quantity and spend."""
     applying = 0
     for line in lines:
@@ -124,7 +124,13 @@ def _pay(program: RewardProgram, applying: int, lines: Sequence[EligibleLine], w
         uncapped = floor_together(exact, denominator)
     else:
         uncapped = [each // denominator for each in exact]
-    return _capped(program, places, uncapped, counted_for)
+    return Alternative(*_capped(program, places, uncapped), counted_for, applying)
+
+
+def yield_on(entry: IndexedPromotion, line: EligibleLine, worth: Worth) -> int:
+    """What a promotion yields on one line, rewards per basket aside, in 1 / (`YIELD` * points denominator)."""
+    fixed = entry.by_quantity * line.quantity + entry.by_line
+    return entry.by_base * line.weight * worth.points_numerator + fixed * worth.points_denominator
 
 
 def _best_on(index: ProgramIndex, line: EligibleLine, matches: int, worth: Worth) -> int:
@@ -135,10 +141,7 @@ def _best_on(index: ProgramIndex, line: EligibleLine, matches: int, worth: Worth
         if of_kind:
             bit = of_kind & -of_kind
             entry = index.by_bit[bit.bit_length() - 1]
-            amount = (
-                entry.by_base * line.weight * worth.points_numerator
-                + (entry.by_quantity * line.quantity + entry.by_line) * worth.points_denominator
-            )
+            amount = yield_on(entry, line, worth)
             if amount > most or (amount == most and entry.place < best_place):
                 best, best_place, most = bit, entry.place, amount
     return best | (matches & index.per_basket)
@@ -164,8 +167,8 @@ def _yields(
     return yields
 
 
-def _capped(program: RewardProgram, order: list[int], uncapped: list[int], counted_for: list[int]) -> Alternative:
-    """The awards under the caps per promotion and on the number of promotions; those of 0 points are no awards."""
+def _capped(program: RewardProgram, order: list[int], uncapped: list[int]) -> tuple[list[Award], list[Award]]:
+    """The awards kept and dropped under the caps per promotion and on their number; 0 points are no award."""
     cap = program.caps.points_per_promotion
     by_bit = program.index.by_bit
     awards = [
@@ -175,6 +178,6 @@ def _capped(program: RewardProgram, order: list[int], uncapped: list[int], count
     ]
     most = program.caps.promotions_per_transaction
     if most is None or len(awards) <= most:
-        return Alternative(awards, [], counted_for)
+        return awards, []
     ranked = sorted(awards, key=lambda award: -award.points)
-    return Alternative(sorted(ranked[:most]), sorted(ranked[most:]), counted_for)
+    return sorted(ranked[:most]), sorted(ranked[most:])
