@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Any, Final, LiteralString
 
 from loyalty_adapters.postgres.connections import ConnectionLane
-from loyalty_adapters.postgres.errors import AlreadyThere, Conflict, ConnectionLost, StorageRefused
+from loyalty_adapters.postgres.errors import AlreadyThere, Conflict, ConnectionLost
 from loyalty_adapters.postgres.session_writes import Write
 from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_core.domain.errors import ConcurrentUpdate, OutcomeUnknown, Overloaded, StorageUnavailable
@@ -24,7 +24,6 @@ _LONGEST_PAUSE: Final = 0.2
 class _Refusal(Enum):
     STALE = auto()
     KEY_TAKEN = auto()
-    ID_TAKEN = auto()
 
 
 class Commit:
@@ -70,10 +69,8 @@ class Commit:
                 (write,) = self._writes
                 return _refusal(write, await self._lane.run(write.statement, write.parameters))
             return await self._in_one_transaction()
-        except KeyTaken:
+        except (KeyTaken, AlreadyThere):
             return _Refusal.KEY_TAKEN
-        except AlreadyThere:
-            return _Refusal.ID_TAKEN
 
     async def _in_one_transaction(self) -> _Refusal | None:
         """All writes together, their rows locked first, in the one order that everybody uses."""
@@ -147,10 +144,4 @@ def _check(write: Write, rows: list[tuple[Any, ...]]) -> None:
 
 
 def _error_of(refusal: _Refusal) -> Exception:
-    match refusal:
-        case _Refusal.STALE:
-            return StaleSession()
-        case _Refusal.KEY_TAKEN:
-            return KeyTaken()
-        case _Refusal.ID_TAKEN:
-            return StorageRefused("23505", "sessions_pkey")
+    return StaleSession() if refusal is _Refusal.STALE else KeyTaken()

@@ -1,0 +1,111 @@
+"""Sessions in this process's memory, with the behaviour of the real store and none of its durability."""
+
+import msgspec
+
+from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
+from loyalty_core.domain.session import Session
+from loyalty_core.ports.clock import Clock
+from loyalty_core.ports.session_store import KeyProbe, KeyTaken, Loaded, StaleSession
+from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, SessionChange, UnitOfWork
+
+Key = tuple[ChannelId, TransactionId]
+
+
+class MemorySessions:
+    """The `SessionStore` port in memory. A commit awaits nothing, so nothing can come between its parts.
+
+    `timeline` keeps every change of every session in the order of their commits.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.timeline: list[SessionChange] = []
+        self._sessions: dict[SessionId, Session] = {}
+        self._holders: dict[Key, SessionId] = {}
+        self._answers: dict[SessionId, dict[Call, bytes]] = {}
+        self._snapshots: dict[CustomerId, CustomerSnapshot] = {}
+
+    async def find(self, session_id: SessionId) -> Loaded | None:
+        """See `SessionStore.find`."""
+        session = self._sessions.get(session_id)
+        return None if session is None else self._loaded(session)
+
+    async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
+        """See `SessionStore.find_by_key`."""
+        holder = self._holders.get((channel, transaction))
+        return KeyProbe(now=self.clock.now(), holder=None if holder is None else self._loaded(self._sessions[holder]))
+
+    async def find_snapshot(self, customer: CustomerId) -> CustomerSnapshot | None:
+        """See `SessionStore.find_snapshot`."""
+        return self._snapshots.get(customer)
+
+    async def commit(self, work: UnitOfWork) -> None:
+        """See `SessionStore.commit`."""
+        keys = self._check(work)
+        for change in work.changes:
+            self._sessions[change.after.id] = change.after
+            self.timeline.append(change)
+        for key, holder in keys.items():
+            if holder is None:
+                self._holders.pop(key, None)
+            else:
+                self._holders[key] = holder
+        if work.answer is not None:
+            answers = self._answers.setdefault(work.changes[-1].after.id, {})
+            answers[work.answer.call] = work.answer.body
+        if work.snapshot is not None:
+            kept = self._snapshots.get(work.snapshot.customer)
+            if kept is None or kept.at < work.snapshot.at:
+                self._snapshots[work.snapshot.customer] = work.snapshot
+
+    async def forget(self, customer: CustomerId) -> int:
+        """See `PersonalData.forget`."""
+        self._snapshots.pop(customer, None)
+        theirs = [session for session in self._sessions.values() if session.customer == customer]
+        for session in theirs:
+            nameless = msgspec.structs.replace(session.opening, name=None)
+            self._sessions[session.id] = msgspec.structs.replace(session, opening=nameless)
+            self._answers.get(session.id, {}).pop(Call.IDENTIFY, None)
+        return len(theirs)
+
+    def all(self) -> tuple[Session, ...]:
+        """Every session there is."""
+        return tuple(self._sessions.values())
+
+    def replace(self, session: Session) -> None:
+        """Put a new version of a session in place without a timeline entry: how a queue leases one."""
+        self._sessions[session.id] = session
+
+    def clear_answers(self) -> None:
+        """Forget all answers of record, as the job that clears them does."""
+        self._answers.clear()
+
+    def _loaded(self, session: Session) -> Loaded:
+        return Loaded(session=session, now=self.clock.now(), answers=dict(self._answers.get(session.id, {})))
+
+    def _check(self, work: UnitOfWork) -> dict[Key, SessionId | None]:
+        """What `work` does to the keys: who holds each from now on. Raises where it may not be done at all."""
+        staged: dict[SessionId, Session] = {}
+        keys: dict[Key, SessionId | None] = {}
+        # As in the database, updates come first: one of them may give back the key that a new session takes.
+        for change in sorted(work.changes, key=lambda change: change.before is None):
+            after = change.after
+            _check_version(change, staged.get(after.id) or self._sessions.get(after.id))
+            staged[after.id] = after
+            key = (after.channel, after.transaction)
+            holder = keys[key] if key in keys else self._holders.get(key)
+            if after.holds_its_key:
+                if holder not in {None, after.id}:
+                    raise KeyTaken
+                keys[key] = after.id
+            elif holder == after.id:
+                keys[key] = None
+        return keys
+
+
+def _check_version(change: SessionChange, stored: Session | None) -> None:
+    if change.before is None:
+        if stored is not None:
+            raise KeyTaken
+    elif stored is None or stored.version != change.before.version:
+        raise StaleSession
