@@ -5,8 +5,9 @@ import random
 from enum import Enum, auto
 from typing import Any, Final, LiteralString
 
-from loyalty_adapters.postgres.connections import ConnectionLane
+from loyalty_adapters.postgres.connections import ConnectionLane, Row
 from loyalty_adapters.postgres.errors import AlreadyThere, Conflict, ConnectionLost
+from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.session_writes import Write
 from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_core.domain.errors import ConcurrentUpdate, OutcomeUnknown, Overloaded, StorageUnavailable
@@ -35,9 +36,12 @@ class Commit:
     change id in the timeline tells whether the one that got in before was ours.
     """
 
-    def __init__(self, lane: ConnectionLane, writes: tuple[Write, ...], settings: PostgresSettings) -> None:
+    def __init__(
+        self, lane: ConnectionLane, writes: tuple[Write, ...], addresses: RowAddresses, settings: PostgresSettings
+    ) -> None:
         self._lane = lane
         self._writes = writes
+        self._addresses = addresses
         self._settings = settings
         self._conflicts = 0
         self._lost_at: float | None = None
@@ -66,11 +70,23 @@ class Commit:
     async def _attempt(self) -> _Refusal | None:
         try:
             if len(self._writes) == 1:
-                (write,) = self._writes
-                return _refusal(write, await self._lane.run(write.statement, write.parameters))
+                return await self._alone(self._writes[0])
             return await self._in_one_transaction()
         except (KeyTaken, AlreadyThere):
             return _Refusal.KEY_TAKEN
+
+    async def _alone(self, write: Write) -> _Refusal | None:
+        rows = await self._lane.run(write.statement, write.parameters)
+        if not rows and write.has_address:
+            rows = await self._lane.run(write.statement, write.anywhere().parameters)
+        return self._judge(write, rows)
+
+    def _judge(self, write: Write, rows: list[Row]) -> _Refusal | None:
+        """What `rows` mean: none at all where the write's version, or its key, was no longer free."""
+        if rows:
+            self._addresses.note(write.session, write.version, rows[0][0])
+            return None
+        return _Refusal.KEY_TAKEN if write.is_new else _Refusal.STALE
 
     async def _in_one_transaction(self) -> _Refusal | None:
         """All writes together, their rows locked first, in the one order that everybody uses."""
@@ -80,8 +96,9 @@ class Commit:
                 await connection.execute(_LOCK_ALL, {"ids": existing}, prepare=True)
                 # Updates first: one of them may give back the key that an insert takes.
                 for write in sorted(self._writes, key=lambda write: write.is_new):
-                    cursor = await connection.execute(write.statement, write.parameters, prepare=True, binary=True)
-                    _check(write, await cursor.fetchall())
+                    sent = write.anywhere()
+                    cursor = await connection.execute(sent.statement, sent.parameters, prepare=True, binary=True)
+                    _go_on(self._judge(write, await cursor.fetchall()))
         except _RolledBack as rolled_back:
             return rolled_back.refusal
         return None
@@ -130,15 +147,7 @@ class _RolledBack(Exception):
         self.refusal = refusal
 
 
-def _refusal(write: Write, rows: list[tuple[Any, ...]]) -> _Refusal | None:
-    """What it means that a write returned `rows`: none at all where its version, or its key, was no longer free."""
-    if rows:
-        return None
-    return _Refusal.KEY_TAKEN if write.is_new else _Refusal.STALE
-
-
-def _check(write: Write, rows: list[tuple[Any, ...]]) -> None:
-    refusal = _refusal(write, rows)
+def _go_on(refusal: _Refusal | None) -> None:
     if refusal is not None:
         raise _RolledBack(refusal)
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.session_rows import changing_columns, fixed_columns
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.ports.unit_of_work import SessionChange, UnitOfWork
@@ -35,7 +36,7 @@ WITH changed AS (
         SELECT FROM archived_transactions
          WHERE channel_id = %(channel_id)s::text AND transaction_id = %(transaction_id)s::text
      )
-    RETURNING id, version, status
+    RETURNING id, version, status, ctid
 ), event AS (
     INSERT INTO session_events (session_id, version, change_id, to_status, cause, detail, trace_id)
     SELECT id, version, %(change_id)s::uuid, status, %(cause)s::text, %(detail)s::text, %(trace_id)s::text FROM changed
@@ -51,9 +52,11 @@ WITH changed AS (
        SET tier = excluded.tier, name = excluded.name, points = excluded.points, taken_at = excluded.taken_at
      WHERE kept.taken_at < excluded.taken_at
 )
-SELECT version FROM changed
+SELECT ctid::text FROM changed
 """
 
+# The row is taken at the address where it was read. Finding it through the index would, to a serializable transaction,
+# be a read of a whole index page; young sessions share the newest page, and so each would conflict with all the others.
 UPDATE_SESSION: Final[LiteralString] = """
 WITH changed AS (
     UPDATE sessions
@@ -71,8 +74,9 @@ WITH changed AS (
            last_error = %(last_error)s::text, parked_at = %(parked_at)s::timestamptz,
            finalized_at = %(finalized_at)s::timestamptz, failure = %(failure)s::text,
            deleted_at = %(deleted_at)s::timestamptz, closed_at = %(closed_at)s::timestamptz
-     WHERE id = %(id)s::uuid AND version = %(before_version)s::int8
-    RETURNING id, version, status
+     WHERE ctid = coalesce(%(address)s::tid, (SELECT ctid FROM sessions WHERE id = %(id)s::uuid))
+       AND id = %(id)s::uuid AND version = %(before_version)s::int8
+    RETURNING id, version, status, ctid
 ), event AS (
     INSERT INTO session_events (session_id, version, change_id, from_status, to_status, cause, detail, trace_id)
     SELECT id, version, %(change_id)s::uuid, %(before_status)s::text, status, %(cause)s::text, %(detail)s::text,
@@ -91,7 +95,7 @@ WITH changed AS (
        SET tier = excluded.tier, name = excluded.name, points = excluded.points, taken_at = excluded.taken_at
      WHERE kept.taken_at < excluded.taken_at
 )
-SELECT version FROM changed
+SELECT ctid::text FROM changed
 """
 
 
@@ -106,17 +110,26 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any]
     is_new: bool
 
+    @property
+    def has_address(self) -> bool:
+        """Whether it looks for its row at one place only."""
+        return self.parameters.get("address") is not None
 
-def writes_of(work: UnitOfWork) -> tuple[Write, ...]:
+    def anywhere(self) -> "Write":
+        """The same write, finding its row wherever it lies now."""
+        return msgspec.structs.replace(self, parameters={**self.parameters, "address": None})
+
+
+def writes_of(work: UnitOfWork, addresses: RowAddresses) -> tuple[Write, ...]:
     """The statements of a unit of work, in the order of its changes."""
     last = len(work.changes) - 1
     return tuple(
-        _write(change, work.trace_id, _attachments(work) if position == last else _NOTHING_ATTACHED)
+        _write(change, work.trace_id, _attachments(work) if position == last else _NOTHING_ATTACHED, addresses)
         for position, change in enumerate(work.changes)
     )
 
 
-def _write(change: SessionChange, trace_id: str | None, attachments: dict[str, Any]) -> Write:
+def _write(change: SessionChange, trace_id: str | None, attachments: dict[str, Any], addresses: RowAddresses) -> Write:
     before, after = change.before, change.after
     change_id = uuid4()
     parameters = {
@@ -131,7 +144,11 @@ def _write(change: SessionChange, trace_id: str | None, attachments: dict[str, A
         parameters |= fixed_columns(after)
         del parameters["keeps_quote"], parameters["keeps_intent"]
     else:
-        parameters |= {"before_version": before.version, "before_status": before.status.value}
+        parameters |= {
+            "before_version": before.version,
+            "before_status": before.status.value,
+            "address": addresses.of(after.id, before.version),
+        }
     return Write(
         session=after.id,
         version=after.version,

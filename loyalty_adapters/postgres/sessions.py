@@ -1,8 +1,9 @@
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 from loyalty_adapters.postgres.commits import Commit
-from loyalty_adapters.postgres.connections import ConnectionLane, Connections
+from loyalty_adapters.postgres.connections import ConnectionLane, Connections, Row
 from loyalty_adapters.postgres.reads import read
+from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.session_rows import SessionRow
 from loyalty_adapters.postgres.session_writes import writes_of
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
@@ -18,7 +19,8 @@ SELECT statement_timestamp(),
        s.created_at, s.expires_at, s.occurred_at, s.metadata, s.host_session, s.quote, s.intent, s.redeemed_points,
        s.points_reversed, s.points_restored, s.booked_points, s.new_balance, s.intents, s.delivery_number, s.begun_at,
        s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
-       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.archived
+       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.archived,
+       s.address::text
   FROM session_rows s
  WHERE s.id = %(id)s::uuid
  LIMIT 1
@@ -33,7 +35,8 @@ SELECT statement_timestamp(),
        s.created_at, s.expires_at, s.occurred_at, s.metadata, s.host_session, s.quote, s.intent, s.redeemed_points,
        s.points_reversed, s.points_restored, s.booked_points, s.new_balance, s.intents, s.delivery_number, s.begun_at,
        s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
-       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.archived
+       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.archived,
+       s.address::text
   FROM (SELECT) AS one_row
   LEFT JOIN LATERAL (
         SELECT id FROM sessions
@@ -56,6 +59,7 @@ class PostgresSessions:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._addresses = RowAddresses()
 
     @property
     def _intake(self) -> ConnectionLane:
@@ -64,12 +68,12 @@ class PostgresSessions:
     async def find(self, session_id: SessionId) -> Loaded | None:
         """See `SessionStore.find`."""
         rows = await read(self._intake, _FIND, {"id": session_id})
-        return _loaded(rows[0]) if rows else None
+        return self._loaded(rows[0]) if rows else None
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         """See `SessionStore.find_by_key`."""
         (row,) = await read(self._intake, _FIND_BY_KEY, {"channel": channel, "transaction": transaction})
-        return KeyProbe(now=row[0], holder=None if row[_ID] is None else _loaded(row))
+        return KeyProbe(now=row[0], holder=None if row[_ID] is None else self._loaded(row))
 
     async def find_snapshot(self, customer: CustomerId) -> CustomerSnapshot | None:
         """See `SessionStore.find_snapshot`."""
@@ -81,18 +85,22 @@ class PostgresSessions:
 
     async def commit(self, work: UnitOfWork) -> None:
         """See `SessionStore.commit`."""
-        await Commit(self._connections.lane(work.lane), writes_of(work), self._connections.settings).run()
+        writes = writes_of(work, self._addresses)
+        await Commit(self._connections.lane(work.lane), writes, self._addresses, self._connections.settings).run()
+
+    def _loaded(self, row: Row) -> Loaded:
+        stored = SessionRow._make(row[_ID:_ADDRESS])
+        session = stored.session()
+        if not stored.archived:
+            self._addresses.note(session.id, session.version, row[_ADDRESS])
+        bodies = {Call.IDENTIFY: row[1], Call.FINALIZE: row[2]}
+        return Loaded(
+            session=session,
+            now=row[0],
+            answers={call: body for call, body in bodies.items() if body is not None},
+            archived=stored.archived,
+        )
 
 
 _ID: Final = 3
-
-
-def _loaded(row: tuple[Any, ...]) -> Loaded:
-    stored = SessionRow._make(row[_ID:])
-    bodies = {Call.IDENTIFY: row[1], Call.FINALIZE: row[2]}
-    return Loaded(
-        session=stored.session(),
-        now=row[0],
-        answers={call: body for call, body in bodies.items() if body is not None},
-        archived=stored.archived,
-    )
+_ADDRESS: Final = -1

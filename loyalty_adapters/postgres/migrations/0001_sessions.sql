@@ -166,18 +166,18 @@ CREATE TABLE reward_programs (
 
 CREATE SEQUENCE receipt_numbers AS bigint;
 
--- Live and archived sessions as one: how every session is read.
+-- Live and archived sessions as one: how every session is read. `address` is where the row lies at this version.
 CREATE VIEW session_rows AS
 SELECT id, client_id, channel_id, transaction_id, customer_id, status, version, opening, tier, created_at, expires_at,
        occurred_at, metadata, host_session, quote, intent, redeemed_points, points_reversed, points_restored,
        booked_points, new_balance, intents, delivery_number, begun_at, next_attempt_at, attempts, unanswered, sent_at,
        accepted_at, claimed_until, last_error, parked_at, finalized_at, failure, deleted_at, closed_at,
-       false AS archived
+       false AS archived, ctid AS address
   FROM sessions
 UNION ALL
 SELECT id, client_id, channel_id, transaction_id, customer_id, status, version, opening, tier, created_at, expires_at,
        occurred_at, metadata, host_session, quote, intent, redeemed_points, points_reversed, points_restored,
        booked_points, new_balance, intents, delivery_number, begun_at, next_attempt_at, attempts, unanswered, sent_at,
        accepted_at, claimed_until, last_error, parked_at, finalized_at, failure, deleted_at, closed_at,
-       true
+       true, ctid
   FROM sessions_archive;
