@@ -60,6 +60,7 @@ class Exchanges:
 
     def __init__(self, settings: PdiSettings) -> None:
         self._settings = settings
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -71,7 +72,7 @@ class Exchanges:
             middlewares=(_written_once,),
             headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "loyalty-service"},
             # The caller's deadline bounds the exchange as a whole; connecting has a bound of its own below.
-            timeout=aiohttp.ClientTimeout(total=None),
+            timeout=self._timeout,
         )
         return self
 
@@ -95,7 +96,9 @@ class Exchanges:
         """
         if self._session is None:
             raise RuntimeError("the PDI client is not open")
-        connect = min(self._settings.connect_timeout, within * _CONNECT_SHARE)
+        timeout = self._timeout
+        if within * _CONNECT_SHARE < self._settings.connect_timeout:
+            timeout = aiohttp.ClientTimeout(total=None, connect=within * _CONNECT_SHARE)
         try:
             response = await self._session.request(
                 method,
@@ -103,14 +106,14 @@ class Exchanges:
                 headers=headers,
                 data=body,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, connect=connect),
+                timeout=timeout,
             )
             try:
                 return Answer(response.status, response.headers, await _read(response, at_most))
             except BaseException:
                 response.close()
                 raise
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, _StrangeConnection) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NeverLeft(_reason(error)) from error
         except (aiohttp.ClientError, _Interrupted, OSError, ValueError) as error:
             raise NoAnswer(_reason(error)) from error
@@ -131,10 +134,6 @@ async def _read(response: aiohttp.ClientResponse, at_most: int) -> bytes:
 
 class _Interrupted(Exception):
     """A connection was lost around a request. Not one of aiohttp's errors, because it sends again after those."""
-
-
-class _StrangeConnection(Exception):
-    """Every connection to be had holds bytes that nobody asked for."""
 
 
 async def _written_once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
@@ -161,13 +160,12 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        for _ in range(self.limit + 1):
+        while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
             if protocol is None or not protocol.should_close:
                 return connection
             connection.close()
-        raise _StrangeConnection
 
 
 _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -175,7 +173,6 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aiohttp.ClientSSLError, "tls_failed"),
     (aiohttp.ClientConnectorError, "connection_refused"),
     (aiohttp.ConnectionTimeoutError, "connection_timed_out"),
-    (_StrangeConnection, "connection_unusable"),
     (aiohttp.ClientPayloadError, "truncated_answer"),
     (aiohttp.ClientResponseError, "garbled_answer"),
     (_Interrupted, "connection_lost"),
