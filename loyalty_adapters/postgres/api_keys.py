@@ -128,10 +128,8 @@ class PostgresApiKeys:
         for _ in range(_ATTEMPTS):
             try:
                 return await work()
-            except Conflict:
+            except (Conflict, ConnectionLost):
                 continue
-            except ConnectionLost:
-                await self._lane.discard_broken()
         raise StorageUnavailable
 
 

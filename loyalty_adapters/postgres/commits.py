@@ -57,7 +57,7 @@ class Commit:
             except Conflict:
                 self._count_conflict()
             except ConnectionLost:
-                await self._note_loss()
+                self._note_loss()
             except (StorageUnavailable, Overloaded):
                 if self._lost_at is None:
                     raise
@@ -125,12 +125,10 @@ class Commit:
         elif self._conflicts >= self._settings.commit_attempts:
             raise ConcurrentUpdate
 
-    async def _note_loss(self) -> None:
+    def _note_loss(self) -> None:
         if self._lost_at is None:
             self._lost_at = asyncio.get_running_loop().time()
-            await self._lane.discard_broken()
-        else:
-            self._check_budget()
+        self._check_budget()
 
     def _check_budget(self) -> None:
         if self._lost_at is not None:

@@ -148,10 +148,6 @@ class ConnectionLane:
             self._in_use -= 1
             await self._pool.putconn(connection)
 
-    async def discard_broken(self) -> None:
-        """Look at every idle connection once, because one has just been found broken."""
-        await self._pool.check()
-
     async def _acquire(self) -> AsyncConnection:
         try:
             while True:
@@ -209,7 +205,8 @@ class Connections:
 def _is_quiet(connection: AsyncConnection) -> bool:
     """Whether an idle connection has nothing to read: what a server has to say unasked is nearly always good-bye.
 
-    Costs a system call and no round trip, so it can be asked at every checkout.
+    Costs a system call and no round trip, so it is asked at every checkout: after a restart of the database no call
+    meets one of the connections that died with it.
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)

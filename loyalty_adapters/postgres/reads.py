@@ -30,5 +30,4 @@ async def read(lane: ConnectionLane, statement: LiteralString, parameters: Mappi
             if lost:
                 raise StorageUnavailable from None
             lost = True
-            await lane.discard_broken()
     raise Overloaded

@@ -1,15 +1,15 @@
 from typing import Final, LiteralString
 
 from loyalty_adapters.postgres.commits import Commit
-from loyalty_adapters.postgres.connections import ConnectionLane, Connections, Row
+from loyalty_adapters.postgres.connections import ConnectionLane, Connections
+from loyalty_adapters.postgres.loaded_rows import SESSION_ID, loaded
 from loyalty_adapters.postgres.reads import read
 from loyalty_adapters.postgres.row_addresses import RowAddresses
-from loyalty_adapters.postgres.session_rows import SessionRow
 from loyalty_adapters.postgres.session_writes import writes_of
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
 from loyalty_core.domain.member import Member
 from loyalty_core.ports.session_store import KeyProbe, Loaded
-from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, UnitOfWork
+from loyalty_core.ports.unit_of_work import CustomerSnapshot, UnitOfWork
 
 _FIND: Final[LiteralString] = """
 SELECT statement_timestamp(),
@@ -57,9 +57,10 @@ SELECT tier, name, points, taken_at FROM customer_snapshots WHERE customer_id = 
 class PostgresSessions:
     """The `SessionStore` port on PostgreSQL. A read is one statement, and so is the commit of one change."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, addresses: RowAddresses) -> None:
+        """`addresses` is shared with the queue, whose claims are read here by the writes that follow them."""
         self._connections = connections
-        self._addresses = RowAddresses()
+        self._addresses = addresses
 
     @property
     def _intake(self) -> ConnectionLane:
@@ -68,12 +69,12 @@ class PostgresSessions:
     async def find(self, session_id: SessionId) -> Loaded | None:
         """See `SessionStore.find`."""
         rows = await read(self._intake, _FIND, {"id": session_id})
-        return self._loaded(rows[0]) if rows else None
+        return loaded(rows[0], self._addresses) if rows else None
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         """See `SessionStore.find_by_key`."""
         (row,) = await read(self._intake, _FIND_BY_KEY, {"channel": channel, "transaction": transaction})
-        return KeyProbe(now=row[0], holder=None if row[_ID] is None else self._loaded(row))
+        return KeyProbe(now=row[0], holder=None if row[SESSION_ID] is None else loaded(row, self._addresses))
 
     async def find_snapshot(self, customer: CustomerId) -> CustomerSnapshot | None:
         """See `SessionStore.find_snapshot`."""
@@ -87,20 +88,3 @@ class PostgresSessions:
         """See `SessionStore.commit`."""
         writes = writes_of(work, self._addresses)
         await Commit(self._connections.lane(work.lane), writes, self._addresses, self._connections.settings).run()
-
-    def _loaded(self, row: Row) -> Loaded:
-        stored = SessionRow._make(row[_ID:_ADDRESS])
-        session = stored.session()
-        if not stored.archived:
-            self._addresses.note(session.id, session.version, row[_ADDRESS])
-        bodies = {Call.IDENTIFY: row[1], Call.FINALIZE: row[2]}
-        return Loaded(
-            session=session,
-            now=row[0],
-            answers={call: body for call, body in bodies.items() if body is not None},
-            archived=stored.archived,
-        )
-
-
-_ID: Final = 3
-_ADDRESS: Final = -1
