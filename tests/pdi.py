@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +22,8 @@ _STOP_SECONDS: Final = 10
 class Pdi:
     """One simulator process on one data folder; `async with Pdi(folder) as pdi` starts and stops it.
 
-    A restart keeps the port and the folder, so a client under test sees the same PDI come back.
+    A restart keeps the port and the folder, so a client under test sees the same PDI come back. `file_size_limit`
+    (bytes) makes the process meet a full disk. It dies with the thread that started it.
     """
 
     def __init__(
@@ -32,11 +35,13 @@ class Pdi:
         client_secret: str = CLIENT_SECRET,
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        file_size_limit: int | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.port = port
         self.client_id = client_id
         self.client_secret = client_secret
+        self.file_size_limit = file_size_limit
         self._options = tuple(options)
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
@@ -84,6 +89,9 @@ class Pdi:
                 stderr=stderr,
                 env=self._child_environment(),
             )
+        if self.file_size_limit is not None:
+            # As full as a disk can be, for this process alone.
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (self.file_size_limit, resource.RLIM_INFINITY))
         self._process = process
         assert process.stdout is not None
         line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
@@ -100,6 +108,13 @@ class Pdi:
     async def kill(self) -> None:
         """`kill -9`; `start` brings it back on the same port with the same books."""
         await self._end(signal.SIGKILL)
+
+    async def ended(self) -> int:
+        """Waits for the process to end by itself; its exit code."""
+        process = self._running()
+        self._process = None
+        await self._hang_up()
+        return await asyncio.wait_for(process.wait(), _STOP_SECONDS)
 
     async def restart(self) -> None:
         """`kill -9` and start."""
@@ -134,6 +149,14 @@ class Pdi:
         """Faults that still have something to do, a late commit for instance."""
         state = await self.control("GET", "/_sim/faults")
         return int(state["pending"])
+
+    async def until_at_work(self, faults: int, seconds: float = 10) -> None:
+        """Waits until exactly so many faults have something left to do; with 0, until the last late commit is in."""
+        deadline = time.monotonic() + seconds
+        while (at_work := await self.faults_at_work()) != faults:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{at_work} faults are at work, not {faults}.")
+            await asyncio.sleep(0.01)
 
     async def ledger(self, **filters: str) -> list[dict[str, Any]]:
         """Every commit, oldest first; `transactionId=`, `pdiSessionId=`, ... narrow it."""
@@ -194,14 +217,17 @@ class Pdi:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
         return self._session
 
+    async def _hang_up(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
             raise RuntimeError("The PDI simulator is not running.")
         return self._process
 
     async def _end(self, number: signal.Signals) -> int:
-        if self._session is not None:
-            await self._session.close()
+        await self._hang_up()
         process, self._process = self._process, None
         if process is None:
             return 0

@@ -10,6 +10,9 @@ from loyalty_adapters.pdi_simulator.program import Line
 
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Points = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+# msgspec takes no `Raw | None`, so null and absence are the same raw word.
+_NULL: Final = b"null"
+_ABSENT: Final = msgspec.Raw(_NULL)
 _LONGEST_NUMBER: Final = 40
 _MAX_DECIMALS: Final = 6
 _MAX_MAGNITUDE: Final = 10
@@ -24,7 +27,7 @@ class Item(Body):
 
     sku: Identifier
     qty: msgspec.Raw
-    unit_price: msgspec.Raw | None = None
+    unit_price: msgspec.Raw = _ABSENT
     category: str | None = None
 
 
@@ -118,7 +121,7 @@ def lines(items: list[Item]) -> list[Line]:
     return [
         Line(
             exact(item.qty, "items.qty", positive=True),
-            None if item.unit_price is None else exact(item.unit_price, "items.unitPrice"),
+            None if bytes(item.unit_price) == _NULL else exact(item.unit_price, "items.unitPrice"),
             item.category,
         )
         for item in items

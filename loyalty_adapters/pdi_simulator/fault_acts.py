@@ -185,10 +185,13 @@ def _mistyped(value: Any) -> Any:
 
 async def _trickle(exchange: Exchange, data: bytes, seconds: float) -> None:
     """Writes `data` over `seconds`, byte by byte where there is time for it; gives up when the client has."""
-    pieces = max(1, min(len(data), int(seconds / _SHORTEST_PAUSE)))
-    size = -(-len(data) // pieces)
-    for start in range(0, len(data), size):
+    size = -(-len(data) // max(1, min(len(data), int(seconds / _SHORTEST_PAUSE))))
+    pieces = -(-len(data) // size)
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    for piece in range(pieces):
+        # The last byte arrives when the time is over, whatever each pause was rounded to.
+        await asyncio.sleep(started + seconds * (piece + 1) / pieces - clock())
         if exchange.ended:
             return
-        exchange.write(data[start : start + size])
-        await asyncio.sleep(seconds / pieces)
+        exchange.write(data[piece * size : (piece + 1) * size])
