@@ -6,7 +6,7 @@ a store writes a session only over the version it was made from.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -47,6 +47,9 @@ SETTLED = frozenset({SessionStatus.FINALIZED, SessionStatus.PARTIALLY_RETURNED, 
 
 TERMINAL = SETTLED | {SessionStatus.FAILED, SessionStatus.CANCELLED}
 """Nothing is owed any more."""
+
+EXPIRED: Final = "expired"
+"""The failure of a session whose time ran out."""
 
 _ALLOWED: dict[SessionStatus, tuple[str, ...]] = {
     SessionStatus.ACTIVE: ("calculateRewards", "finalize", "cancel"),
@@ -255,7 +258,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """Its time ran out before anything was intended."""
         if not self.has_expired(now):
             raise self._refuse("expire")
-        return self._next(status=SessionStatus.FAILED, failure="expired", deleted_at=now, closed_at=now)
+        return self._next(status=SessionStatus.FAILED, failure=EXPIRED, deleted_at=now, closed_at=now)
 
     # -- committing the sale
 

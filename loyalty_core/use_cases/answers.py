@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from loyalty_core.domain.identifiers import ReceiptId, TransactionId, format_session_id
+from loyalty_core.domain.rewards_spread import ExclusionReason
 from loyalty_core.domain.session import Session, SessionStatus
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -103,14 +104,20 @@ class Breakdown(Answer, frozen=True, kw_only=True):
 class LineShare(Answer, frozen=True, kw_only=True):
     """One line of the basket: the spend attributed to it, and the points."""
 
+    line: int
+    """Position in the basket, from 0."""
     sku: str | None
     spend: Decimal
-    eligible_spend: Decimal
-    exclusion: str | None
+    discount: Decimal
+    """What redeemed points pay of it; it earns nothing."""
+    exclusion: ExclusionReason | None
+    """Why it earns nothing; null where it is eligible."""
+    earned_points: int
     base_points: int
     tier_bonus: int
     promotions: tuple[PromotionShare, ...]
     capped_points: int
+    """What the cap on the transaction took."""
 
 
 class RedemptionShare(Answer, frozen=True, kw_only=True):

@@ -99,22 +99,23 @@ class CalculateRewards:
             )
             if session.quote is not None and session.quote.basket == basket:
                 return quote_answer(session.quote, self._pricing, session.version)
-            # Refused by our own program before the host is troubled with it.
-            self._pricing.quote(basket, session.customer, session.tier, session.occurred_at or loaded.now)
+            # Our own program judges first: what it refuses, the host is not troubled with.
+            quote = self._pricing.quote(basket, session.customer, session.tier, session.occurred_at or loaded.now)
             if word is None and self._pricing.asks_host(basket):
                 word = await self._ask(session, basket, deadline)
             try:
-                return await self._keep(session, basket, word, time.now())
+                return await self._keep(session, quote, word, time.now())
             except StaleSession:
                 races += 1
                 await self._transitions.give_way(races)
 
-    async def _keep(self, session: Session, basket: Basket, word: _HostsWord | None, now: datetime) -> QuoteAnswer:
+    async def _keep(self, session: Session, quote: SessionQuote, word: _HostsWord | None, now: datetime) -> QuoteAnswer:
         known, snapshot = session, None
         if word is not None and word.identified is not None:
-            known = session.host_identified(word.identified.session, word.identified.member)
-            snapshot = CustomerSnapshot(member=word.identified.member, at=now)
-        quote = self._pricing.quote(basket, known.customer, known.tier, known.occurred_at or now)
+            member = word.identified.member
+            known = session.host_identified(word.identified.session, member)
+            snapshot = CustomerSnapshot(member=member, at=now)
+            quote = self._pricing.with_tier(quote, member.customer_id, member.tier)
         if word is not None:
             quote = self._pricing.confirmed(quote, word.quote)
         quoted = known.quoted(quote, now)

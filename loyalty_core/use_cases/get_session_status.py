@@ -2,7 +2,7 @@ import msgspec
 
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.identifiers import SessionId, format_session_id
-from loyalty_core.domain.session import Session
+from loyalty_core.domain.session import EXPIRED, Session, SessionStatus
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.loyalty_host import LoyaltyHost
 from loyalty_core.ports.session_store import Loaded, SessionStore
@@ -51,7 +51,7 @@ class GetSessionStatus:
         session = loaded.session
         if self._is_unknown(loaded):
             session = await self._look(loaded)
-        return self._answer(session)
+        return self._answer(session, has_expired=session.has_expired(loaded.now))
 
     def _is_unknown(self, loaded: Loaded) -> bool:
         """Whether a send is unanswered and nobody is at work on it, so that asking the host can tell more."""
@@ -74,12 +74,13 @@ class GetSessionStatus:
         )
         return await self._settlement.book_if_found(loaded.session, turn)
 
-    def _answer(self, session: Session) -> StatusAnswer:
+    def _answer(self, session: Session, *, has_expired: bool) -> StatusAnswer:
+        """`has_expired`: its time ran out, and the sweep that writes so has not come by yet."""
         intent, delivery, receipt = session.intent, session.delivery, session.receipt
         quote = session.quote if intent is None else intent.quote
         return StatusAnswer(
             session_id=format_session_id(session.id),
-            status=session.status,
+            status=SessionStatus.FAILED if has_expired else session.status,
             version=session.version,
             customer_id=session.customer,
             channel_id=session.channel,
@@ -92,7 +93,7 @@ class GetSessionStatus:
             new_balance=None if receipt is None else receipt.new_balance,
             receipt_id=None if intent is None else intent.receipt,
             pdi_session_id=session.host_session,
-            failure=session.failure,
+            failure=EXPIRED if has_expired else session.failure,
             provisional=receipt is None and (session.host_session is None or (quote is not None and quote.provisional)),
             created_at=session.created_at,
             expires_at=session.expires_at,

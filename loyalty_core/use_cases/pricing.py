@@ -6,12 +6,16 @@ from enum import StrEnum
 import msgspec
 
 from loyalty_core.domain.basket import Basket
+from loyalty_core.domain.explanation import Explanation, explain
 from loyalty_core.domain.identifiers import CustomerId
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.rewards import calculate
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
 from loyalty_core.ports.identifier_source import IdentifierSource
 from loyalty_core.ports.program_source import ProgramSource
+
+_ANYBODY = CustomerId("")
+"""Whose points they are does not change them."""
 
 
 class Authority(StrEnum):
@@ -48,6 +52,13 @@ class Pricing:
             tier=tier,
             ours=calculate(program, basket, Member(customer, tier), at),
         )
+
+    def explanation(self, quote: SessionQuote) -> Explanation | None:
+        """Our figures of `quote`, line by line; None once another program is in force than the one that made them."""
+        program = self._programs.current()
+        if program.content_hash != quote.ours.program_hash:
+            return None
+        return explain(program, quote.basket, Member(_ANYBODY, quote.tier), quote.at)
 
     def confirmed(self, quote: SessionQuote, host: HostQuote | None) -> SessionQuote:
         """`quote` with the host's figures; provisional where the host could not be asked."""

@@ -34,4 +34,24 @@ def quote_answer(quote: SessionQuote, pricing: Pricing, version: int) -> QuoteAn
 
 
 def _lines(quote: SessionQuote, pricing: Pricing) -> tuple[LineShare, ...]:
-    return ()
+    explanation = pricing.explanation(quote)
+    if explanation is None:
+        return ()
+    names = {award.id: award.name for award in quote.ours.promotions}
+    return tuple(
+        LineShare(
+            line=line.position,
+            sku=line.sku or None,
+            spend=line.spend,
+            discount=line.discount,
+            exclusion=line.exclusion,
+            earned_points=line.earned_points,
+            base_points=line.base_points,
+            tier_bonus=line.tier_bonus,
+            promotions=tuple(
+                PromotionShare(id=share.id, name=names[share.id], points=share.points) for share in line.promotions
+            ),
+            capped_points=line.capped_points,
+        )
+        for line in explanation.lines
+    )
