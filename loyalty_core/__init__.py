@@ -1,0 +1,183 @@
+"""Loyalty for any Python service: what a basket earns, and the life of a sale from identification to settlement.
+
+Reward calculation is pure: `calculate(program, basket, member, at)`. The use cases are classes with one call each; they
+need the ports of `loyalty_core.ports`, which `loyalty_adapters` implements. Importing this package needs msgspec and
+the standard library, nothing else.
+"""
+
+from loyalty_core.domain.basket import Basket, BasketLine, InvalidBasket
+from loyalty_core.domain.caller import Caller
+from loyalty_core.domain.errors import (
+    ChannelNotAllowed,
+    ConcurrentUpdate,
+    FieldError,
+    HostRefusedUs,
+    IllegalTransition,
+    InFlight,
+    LoyaltyError,
+    OutcomeUnknown,
+    Overloaded,
+    OverReturn,
+    QuoteChanged,
+    RedemptionNeedsHost,
+    RejectedByHost,
+    RetryableError,
+    SessionExpired,
+    SessionNotFound,
+    SettlementFailed,
+    StorageUnavailable,
+    TransactionMismatch,
+    ValidationFailed,
+    VersionMismatch,
+)
+from loyalty_core.domain.explanation import Explanation, LineExplanation, explain
+from loyalty_core.domain.identifiers import (
+    ChannelId,
+    ClientId,
+    CustomerId,
+    HostSessionId,
+    QuoteId,
+    ReceiptId,
+    ReturnId,
+    SessionId,
+    TransactionId,
+    format_session_id,
+    parse_session_id,
+)
+from loyalty_core.domain.member import Member
+from loyalty_core.domain.program import RewardProgram, built_in_program, program_from_json, program_to_json
+from loyalty_core.domain.program_check import check_program
+from loyalty_core.domain.program_examples import example_program_toml, example_programs
+from loyalty_core.domain.program_mistakes import InvalidProgram, ProgramMistake
+from loyalty_core.domain.program_parts import (
+    Caps,
+    Day,
+    Exclusions,
+    Per,
+    Promotion,
+    RedemptionRules,
+    Stacking,
+    Tier,
+    TimeWindow,
+)
+from loyalty_core.domain.program_toml import program_from_toml, program_to_toml
+from loyalty_core.domain.redemption import Redemption, RedemptionRefused
+from loyalty_core.domain.rewards import PromotionAward, Quote, calculate
+from loyalty_core.domain.session import Session, SessionStatus
+from loyalty_core.domain.session_quote import HostQuote, SessionQuote
+from loyalty_core.use_cases.answers import (
+    CancelAnswer,
+    FinalizeAnswer,
+    IdentifyAnswer,
+    QuoteAnswer,
+    Recorded,
+    StatusAnswer,
+)
+from loyalty_core.use_cases.budgets import Budgets
+from loyalty_core.use_cases.calculate_rewards import Calculate, CalculateRewards
+from loyalty_core.use_cases.cancel_session import Cancel, CancelSession
+from loyalty_core.use_cases.deliver_pending import DeliverPending
+from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
+from loyalty_core.use_cases.finalize_session import Finalize, FinalizeSession
+from loyalty_core.use_cases.flights import Flights
+from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
+from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
+from loyalty_core.use_cases.pricing import Authority, Pricing
+from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
+
+__all__ = [
+    "Authority",
+    "Basket",
+    "BasketLine",
+    "Budgets",
+    "Calculate",
+    "CalculateRewards",
+    "Caller",
+    "Cancel",
+    "CancelAnswer",
+    "CancelSession",
+    "Caps",
+    "ChannelId",
+    "ChannelNotAllowed",
+    "ClientId",
+    "ConcurrentUpdate",
+    "CustomerId",
+    "Day",
+    "DeliverPending",
+    "DeliveryPace",
+    "Exclusions",
+    "Explanation",
+    "FieldError",
+    "Finalize",
+    "FinalizeAnswer",
+    "FinalizeSession",
+    "Flights",
+    "GetSessionStatus",
+    "GetStatus",
+    "HostQuote",
+    "HostRefusedUs",
+    "HostSessionId",
+    "Identify",
+    "IdentifyAnswer",
+    "IdentifyCustomer",
+    "IllegalTransition",
+    "InFlight",
+    "InvalidBasket",
+    "InvalidProgram",
+    "LineExplanation",
+    "LoyaltyError",
+    "Member",
+    "OutcomeUnknown",
+    "OverReturn",
+    "Overloaded",
+    "PacePolicy",
+    "Per",
+    "Pricing",
+    "ProgramMistake",
+    "Promotion",
+    "PromotionAward",
+    "Quote",
+    "QuoteAnswer",
+    "QuoteChanged",
+    "QuoteId",
+    "ReceiptId",
+    "Recorded",
+    "Redemption",
+    "RedemptionNeedsHost",
+    "RedemptionRefused",
+    "RedemptionRules",
+    "RejectedByHost",
+    "RetryableError",
+    "ReturnId",
+    "RewardProgram",
+    "Session",
+    "SessionExpired",
+    "SessionId",
+    "SessionNotFound",
+    "SessionQuote",
+    "SessionStatus",
+    "Settlement",
+    "SettlementFailed",
+    "SettlementPolicy",
+    "Stacking",
+    "StatusAnswer",
+    "StorageUnavailable",
+    "Tier",
+    "TimeWindow",
+    "TransactionId",
+    "TransactionMismatch",
+    "ValidationFailed",
+    "VersionMismatch",
+    "built_in_program",
+    "calculate",
+    "check_program",
+    "example_program_toml",
+    "example_programs",
+    "explain",
+    "format_session_id",
+    "parse_session_id",
+    "program_from_json",
+    "program_from_toml",
+    "program_to_json",
+    "program_to_toml",
+]
