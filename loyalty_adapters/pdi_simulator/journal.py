@@ -34,7 +34,7 @@ class Journal:
         self._fsync = fsync
         self._on_failure = on_failure
         self._encode = msgspec.json.Encoder().encode
-        self._pending: list[Record] = []
+        self._pending: list[bytes] = []
         self._waiting: list[Callable[[], None]] = []
         self._broken = False
         self.syncs = 0
@@ -55,7 +55,8 @@ class Journal:
         """Every record, oldest first; a last line torn by a crash is cut off.
 
         Raises:
-            JournalError: a damaged line with others after it: that is no crash, and not ours to guess about.
+            JournalError: a damaged line with others after it (that is no crash, and not ours to guess about), or
+                records of another version.
         """
         decode = msgspec.json.Decoder(list[Record]).decode
         sound = 0
@@ -64,7 +65,10 @@ class Journal:
                 batch = _unwrap(line)
                 if batch is None:
                     break
-                yield from decode(batch)
+                try:
+                    yield from decode(batch)
+                except msgspec.DecodeError as error:
+                    raise JournalError(f"{self._path} holds what this version does not know: {error}.") from error
                 sound += len(line)
             rest = lines.read(1)
         if rest:
@@ -83,9 +87,10 @@ class Journal:
         """
         if self._broken:
             raise JournalError("The journal failed earlier; nothing more is booked.")
+        body = self._encode(record)
         if not self._pending:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._pending.append(record)
+        self._pending.append(body)
 
     def when_durable(self, then: Callable[[], None]) -> None:
         """Calls `then` once all that was appended so far is on disk: at once when nothing waits."""
@@ -109,7 +114,7 @@ class Journal:
     def _flush(self) -> None:
         if not self._pending or self._broken:
             return
-        batch = self._encode(self._pending)
+        batch = b"[%b]" % b",".join(self._pending)
         data = b"%08x %b\n" % (crc32(batch), batch)
         try:
             written = os.write(self._fd, data)

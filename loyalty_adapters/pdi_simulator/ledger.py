@@ -19,6 +19,7 @@ from loyalty_adapters.pdi_simulator.records import (
 )
 
 _MILLISECONDS_PER_HOUR: Final = 3_600_000
+_LARGEST_BALANCE: Final = 2**63 - 1
 
 
 class Ledger:
@@ -114,12 +115,12 @@ class Ledger:
         A session that has been finalized under another key is finalized again: that is the point of this ledger.
 
         Raises:
-            Rejection: 422 `insufficient_points`.
+            Rejection: 422 `insufficient_points`, `balance_out_of_range`.
         """
         require_points(session.customer, redeemed)
         now = self._clock()
         receipt = receipt_id or f"PDI-{self.books.next_number:08d}"
-        balance = session.customer.points + earned - redeemed
+        balance = _balance(session.customer.points + earned - redeemed)
         self._commit(Finalized(session.session_id, key, body_print, earned, redeemed, balance, receipt, now))
         return self.books.answers[key]
 
@@ -132,7 +133,7 @@ class Ledger:
         doubled under another key must show.
 
         Raises:
-            Rejection: 409 `not_finalized`; 422 `over_return`.
+            Rejection: 409 `not_finalized`; 422 `over_return`, `balance_out_of_range`.
         """
         earned = session.total(Kind.ACCRUAL)
         redeemed = session.total(Kind.REDEMPTION)
@@ -141,7 +142,7 @@ class Ledger:
         if reversed_points > earned or restored > redeemed:
             details = {"earnedPoints": earned, "redeemedPoints": redeemed}
             raise Rejection(422, "over_return", "More would go back than was booked.", details)
-        balance = session.customer.points - reversed_points + restored
+        balance = _balance(session.customer.points - reversed_points + restored)
         record = Returned(
             session.session_id, key, body_print, return_id, reversed_points, restored, balance, self._clock()
         )
@@ -180,3 +181,14 @@ def require_points(customer: Customer, redeemed: int) -> None:
     if redeemed > customer.points:
         details: dict[str, Any] = {"requested": redeemed, "balance": customer.points}
         raise Rejection(422, "insufficient_points", "The balance does not cover the redemption.", details)
+
+
+def _balance(points: int) -> int:
+    """A balance that a 64-bit account can hold.
+
+    Raises:
+        Rejection: 422 `balance_out_of_range`.
+    """
+    if abs(points) > _LARGEST_BALANCE:
+        raise Rejection(422, "balance_out_of_range", "No account holds that many points.")
+    return points

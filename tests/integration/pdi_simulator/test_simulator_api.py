@@ -193,6 +193,16 @@ class TestFinalize:
         await pdi.put_customer("CUST-POOR", name="Penny Little", tier="Bronze", points=100)
         assert (await caller.finalize(session_id, "T1", "k:1", redeemPoints=100)).status == 200
 
+    async def test_no_balance_leaves_64_bits(self, pdi: Pdi, caller: Caller) -> None:
+        """The largest figure is booked, exactly; one point more is a definite no and books nothing."""
+        session_id = await caller.session("T1", "LOAD-0")
+        largest = 2**63 - 1
+        first = await caller.finalize(session_id, "T1", "k:1", earnedPoints=largest)
+        second = await caller.finalize(session_id, "T1", "k:2", earnedPoints=1)
+        assert largest == first.body["newBalance"]
+        assert (second.status, second.body["code"]) == (422, "balance_out_of_range")
+        assert [largest] == [entry["points"] for entry in await pdi.ledger()]
+
     async def test_without_rewards_nothing_is_earned(self, pdi: Pdi, caller: Caller) -> None:
         """`applyRewards` false finalizes with an accrual of 0."""
         reply = await caller.finalize(await caller.session("T1"), "T1", "k:1", applyRewards=False)

@@ -1,13 +1,18 @@
 """The books survive whatever ends the process."""
 
 import asyncio
+import errno
 import json
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from loyalty_adapters.pdi_simulator.journal import Journal, JournalError
+from loyalty_adapters.pdi_simulator.records import SessionDropped
 from tests.integration.pdi_simulator.caller import Caller
 from tests.pdi import Pdi
 
@@ -137,3 +142,51 @@ async def test_a_full_disk_ends_the_process_without_a_reply(tmp_path: Path) -> N
         pdi.file_size_limit = None
         await pdi.start()
         assert answered == [entry["transactionId"] for entry in await pdi.ledger()]
+
+
+async def test_synced_before_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one turn of the loop books is one write and one sync, and only then is anybody told, in order."""
+    happened: list[str] = []
+    real_write, real_sync = os.write, os.fdatasync
+
+    def write(fd: int, data: bytes) -> int:
+        happened.append("write")
+        return real_write(fd, data)
+
+    def sync(fd: int) -> None:
+        happened.append("sync")
+        real_sync(fd)
+
+    journal = Journal(tmp_path / JOURNAL, fsync=True, on_failure=lambda error: happened.append(str(error)))
+    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(os, "fdatasync", sync)
+    journal.when_durable(partial(happened.append, "nothing to wait for"))
+    for number in range(2):
+        journal.append(SessionDropped("expire", f"S{number}"))
+        journal.when_durable(partial(happened.append, f"told {number}"))
+    happened.append("end of turn")
+    await asyncio.sleep(0)
+    assert happened == ["nothing to wait for", "end of turn", "write", "sync", "told 0", "told 1"]
+    assert [SessionDropped("expire", "S0"), SessionDropped("expire", "S1")] == list(journal.read())
+    journal.close()
+
+
+async def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told anything after it, not even by a later sync that works."""
+    told: list[str] = []
+    journal = Journal(tmp_path / JOURNAL, fsync=True, on_failure=lambda error: told.append(str(error)))
+
+    def fail(_fd: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fail)
+        journal.append(SessionDropped("expire", "S0"))
+        journal.when_durable(lambda: told.append("told"))
+        await asyncio.sleep(0)
+    with pytest.raises(JournalError, match="failed earlier"):
+        journal.append(SessionDropped("expire", "S1"))
+    journal.when_durable(lambda: told.append("told"))
+    await asyncio.sleep(0)
+    assert told == [f"{tmp_path / JOURNAL} cannot be written: input/output error."]
+    journal.close()
