@@ -1,0 +1,63 @@
+"""Every error has its stable code, and says what a caller can do."""
+
+import pytest
+
+from loyalty_core.domain import errors
+from loyalty_core.domain.errors import FieldError, LoyaltyError, RetryableError, ValidationFailed
+
+EVERY: tuple[tuple[LoyaltyError, str], ...] = (
+    (ValidationFailed.of("items[0].qty", "must be more than 0"), "validation_failed"),
+    (errors.RejectedByHost("invalid_customer", "no such customer"), "pdi_rejected"),
+    (errors.SessionNotFound(), "session_not_found"),
+    (errors.ChannelNotAllowed("this key may not act for channel WEB"), "channel_not_allowed"),
+    (errors.IllegalTransition("cancel", "finalized", ("return",)), "illegal_transition"),
+    (errors.ConcurrentUpdate(), "concurrent_update"),
+    (errors.SessionExpired(), "session_expired"),
+    (errors.QuoteChanged("changed", quoted_points=1, current_points=2), "quote_changed"),
+    (errors.InFlight(), "in_flight"),
+    (errors.SettlementFailed("invalid_customer"), "settlement_failed"),
+    (errors.VersionMismatch(3), "version_mismatch"),
+    (errors.TransactionMismatch("used before"), "transaction_mismatch"),
+    (errors.OverReturn("too much"), "over_return"),
+    (errors.HostRefusedUs(), "pdi_unauthorized"),
+    (errors.RedemptionNeedsHost(), "redemption_needs_pdi"),
+    (errors.Overloaded(), "overloaded"),
+    (errors.StorageUnavailable(), "storage_unavailable"),
+    (errors.OutcomeUnknown(), "outcome_unknown"),
+)
+
+
+@pytest.mark.parametrize(("error", "code"), EVERY)
+def test_codes(error: LoyaltyError, code: str) -> None:
+    """The codes are part of the contract; the message is what str() gives."""
+    assert code == error.code
+    assert error.message == str(error)
+    assert error.message
+
+
+@pytest.mark.parametrize("error", [error for error, _ in EVERY if isinstance(error, RetryableError)])
+def test_what_may_be_repeated_says_when(error: RetryableError) -> None:
+    """Repeating at once would be a storm."""
+    assert error.retry_after > 0
+    assert 7.5 == type(error)(retry_after=7.5).retry_after  # type: ignore[call-arg]  # each leaf takes only the time
+
+
+def test_every_mistake_of_a_request_is_named() -> None:
+    """All fields at once, not the first one."""
+    error = ValidationFailed((FieldError("a", "must not be empty"), FieldError("b", "is too long")))
+
+    assert "a must not be empty; b is too long" == error.message
+
+
+def test_details_of_the_host_may_be_absent() -> None:
+    """A rejection without details has empty ones."""
+    assert {} == errors.RejectedByHost("invalid_customer", "no").details
+    assert {"balance": 1} == errors.RejectedByHost("insufficient_points", "no", {"balance": 1}).details
+
+
+@pytest.mark.parametrize(
+    ("allowed", "hint"), [(("return",), "allowed now: return"), ((), "nothing more can be done with this session")]
+)
+def test_an_illegal_call_is_told_what_is_legal(allowed: tuple[str, ...], hint: str) -> None:
+    """The way out is in the message."""
+    assert errors.IllegalTransition("cancel", "finalized", allowed).message.endswith(hint)
