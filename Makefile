@@ -19,7 +19,7 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(INSTALLED) ## Start everything for development: servers, PDI simulator, web, worker (Ctrl-C stops it)
-	@$(BIN)/loyalty dev
+	@$(BIN)/loyalty dev --with-parent
 
 # --- what gates a change
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,18 @@ def using(folder: Path) -> dict[int, str]:
     return found
 
 
+def naming(text: str) -> dict[int, str]:
+    """The processes, but this one, with `text` in their command line or environment: id to command line."""
+    wanted = text.encode()
+    found = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            words = _read(process / "cmdline") + _read(process / "environ")
+            if wanted in words and alive(int(process.name)):
+                found[int(process.name)] = _command_line(process)
+    return found
+
+
 def _uses(process: Path, folder: Path) -> bool:
     try:
         links = [process / "cwd", *(process / "fd").iterdir()]
@@ -27,10 +41,14 @@ def _uses(process: Path, folder: Path) -> bool:
 
 
 def _command_line(process: Path) -> str:
+    return _read(process / "cmdline").replace(b"\0", b" ").decode(errors="replace")
+
+
+def _read(file: Path) -> bytes:
     try:
-        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
+        return file.read_bytes()
+    except OSError:  # as above
+        return b""
 
 
 def alive(pid: int) -> bool:
@@ -40,6 +58,16 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+@contextmanager
+def listening(port: int) -> Iterator[int]:
+    """Take a port on loopback, a free one for 0; yields its number."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        yield int(listener.getsockname()[1])
 
 
 def eventually(holds: Callable[[], bool], what: str, seconds: float = 10.0) -> None:

@@ -75,8 +75,7 @@ class EmbeddedServers:
         Raises `EmbeddedServersError`, one sentence, where they cannot run: wheels missing, disk full, folder not
         writable or in use by another instance, a server that does not come up.
         """
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("start EmbeddedServers from the main thread: the servers die with the starting thread")
+        _require_main_thread()
         with ExitStack() as undo:
             try:
                 self._start(undo)
@@ -89,6 +88,17 @@ class EmbeddedServers:
         """Stop both servers and release the folder. Idempotent."""
         self._running.close()
         self._servers = None
+
+    def revive(self) -> list[str]:
+        """Start again each server that has ended by itself; their names.
+
+        Raises `EmbeddedServersError` where one does not come up, `RuntimeError` outside the main thread.
+        """
+        ended = [server for server in self._started() if not server.process.running]
+        _require_main_thread()
+        for server in ended:
+            server.start()
+        return [server.process.name for server in ended]
 
     def __enter__(self) -> ServerAddresses:
         return self.start()
@@ -138,6 +148,11 @@ class EmbeddedServers:
         label = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
         owners = own_user_ids(None if account is None else account.uid)
         return temporary_folder(f"loyalty-run-{label}", mode=0o700, owners=owners)
+
+
+def _require_main_thread() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("start EmbeddedServers from the main thread: the servers die with the starting thread")
 
 
 def _free_ports() -> tuple[int, int]:
