@@ -117,7 +117,7 @@ class ConnectionLane:
         return {**self._pool.get_stats(), "connections_in_use": self._in_use}
 
     async def run(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
-        """The rows of one statement in a transaction of its own, prepared.
+        """The rows of one statement in a transaction of its own, prepared; none where it returns nothing.
 
         Raises:
             Overloaded, StorageUnavailable, StorageRefused, KeyTaken, Conflict, AlreadyThere: nothing was done.
@@ -125,7 +125,7 @@ class ConnectionLane:
         """
         async with self.connection() as connection:
             cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
-            return await cursor.fetchall()
+            return await cursor.fetchall() if cursor.description else []
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
