@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 
+from loyalty_adapters.memory.clock import ManualClock
 from loyalty_adapters.pdi.breaker import Circuit, CircuitOpen, CircuitState
 from loyalty_adapters.pdi.breaker_window import SlidingWindow
 from loyalty_adapters.pdi.settings import CircuitSettings
-from tests.integration.pdi.clocks import ManualClock
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 SETTINGS = CircuitSettings(open_for=10, open_cap=35)
@@ -40,7 +40,7 @@ class Bench:
         return self
 
     def half_open(self) -> "Bench":
-        self.opened().clock.move(10)
+        self.opened().clock.advance(10)
         assert self.circuit.state is HALF_OPEN
         return self
 
@@ -52,7 +52,7 @@ def test_five_failures_in_a_row_open_it() -> None:
     assert bench.circuit.state is CLOSED
     bench.fail()
     assert bench.circuit.state is OPEN
-    bench.clock.move(4)
+    bench.clock.advance(4)
     with pytest.raises(CircuitOpen) as refused:
         bench.circuit.admit()
     assert refused.value.retry_after == pytest.approx(6)
@@ -102,7 +102,7 @@ def test_what_is_older_than_the_window_is_forgotten() -> None:
     """Nine bad calls that are ten seconds old do not make a tenth one the last straw."""
     bench = Bench()
     bench.succeed(9, slow=True)
-    bench.clock.move(10)
+    bench.clock.advance(10)
     bench.succeed(slow=True)
     assert bench.circuit.state is CLOSED
 
@@ -137,7 +137,7 @@ def test_failing_probes_double_the_open_time_up_to_the_cap() -> None:
         bench.fail()
         assert bench.circuit.state is OPEN
         assert bench.circuit.retry_after == pytest.approx(expected)
-        bench.clock.move(expected)
+        bench.clock.advance(expected)
     bench.succeed()
     assert bench.circuit.state is CLOSED
     bench.fail(5)
@@ -158,7 +158,7 @@ def test_a_cancelled_probe_frees_its_place() -> None:
     bench.circuit.admit().abandoned()
     assert bench.circuit.state is OPEN
     assert bench.circuit.retry_after == pytest.approx(10)
-    bench.clock.move(10)
+    bench.clock.advance(10)
     bench.succeed()
     assert bench.circuit.state is CLOSED
 
@@ -215,7 +215,7 @@ def test_closing_forgets_the_window() -> None:
     bench = Bench()
     bench.succeed(10, slow=True)
     assert bench.circuit.state is OPEN
-    bench.clock.move(10)
+    bench.clock.advance(10)
     bench.succeed()
     bench.succeed(8, slow=True)
     assert bench.circuit.state is CLOSED
@@ -225,7 +225,7 @@ def test_every_change_is_told_once_and_holds_when_told() -> None:
     """The listener hears each change in order, and a look at the circuit agrees with what it hears."""
     bench = Bench().half_open()
     bench.fail()
-    bench.clock.move(20)
+    bench.clock.advance(20)
     bench.succeed()
     path = [CLOSED, OPEN, HALF_OPEN, OPEN, HALF_OPEN, CLOSED]
     assert [("pdi", old, new) for old, new in pairwise(path)] == bench.changes

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from loyalty_adapters.memory.clock import ManualClock
 from loyalty_adapters.pdi.breaker import Circuit, CircuitOpen, CircuitState, Permit
 from loyalty_adapters.pdi.settings import CircuitSettings
-from tests.integration.pdi.clocks import ManualClock
 
 SETTINGS = CircuitSettings(failures_in_a_row=3, window=10, window_calls=6, window_share=0.5, open_for=4, open_cap=13)
 VERDICTS = ("good", "slow", "failed", "abandoned")
@@ -19,7 +19,7 @@ VERDICTS = ("good", "slow", "failed", "abandoned")
 class Model:
     """What the circuit ought to do, told as plainly as possible. Times are whole seconds, one per slot."""
 
-    now: int = 1000
+    now: int = 0
     state: str = "CLOSED"
     era: int = 0
     opened_at: int = 0
@@ -104,7 +104,7 @@ class CircuitBesideModel(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 15))
     def wait(self, seconds: int) -> None:
-        self.clock.move(seconds)
+        self.clock.advance(seconds)
         self.model.now += seconds
 
     @invariant()

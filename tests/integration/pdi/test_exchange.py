@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from loyalty_adapters.pdi import PdiClient
+from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.ports.loyalty_host import HostNotSent, HostSilence, LoyaltyHost
-from tests.integration.pdi.clocks import RunningClock
 from tests.integration.pdi.samples import (
     BASKET,
     CALCULATE_REPLY,
@@ -27,7 +27,7 @@ every_call = pytest.mark.parametrize("name", CALLS)
 
 
 def client(server: WireServer, **changes: object) -> PdiClient:
-    return PdiClient(server.settings(**changes), RunningClock())
+    return PdiClient(server.settings(**changes), SystemClock())
 
 
 def reply_to(name: str, within: float = 2.0) -> Callable[[LoyaltyHost], Awaitable[object]]:
@@ -203,7 +203,7 @@ async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         async with WireServer(answering(b"")) as tokens:
             settings = tokens.settings(base_url=url, token_url=f"{tokens.url}/oauth/token")
-            async with PdiClient(settings, RunningClock()) as host:
+            async with PdiClient(settings, SystemClock()) as host:
                 with pytest.raises(HostNotSent) as unsent:
                     await host.calculate(SESSION, BASKET, within=2)
     assert unsent.value.reason == "connection_refused"
@@ -214,7 +214,7 @@ async def test_a_name_that_does_not_resolve_means_that_nothing_was_sent() -> Non
     """`.invalid` never resolves (RFC 6761)."""
     async with WireServer(answering(b"")) as tokens:
         settings = tokens.settings(base_url="http://pdi.invalid", token_url=f"{tokens.url}/oauth/token")
-        async with PdiClient(settings, RunningClock()) as host:
+        async with PdiClient(settings, SystemClock()) as host:
             with pytest.raises(HostNotSent) as unsent:
                 await host.calculate(SESSION, BASKET, within=5)
     assert unsent.value.reason in {"name_not_resolved", "connection_timed_out"}
@@ -230,7 +230,7 @@ async def test_a_failed_tls_handshake_means_that_nothing_was_sent() -> None:
 
     async with WireServer(answering(b"")) as tokens, listening(speak_plainly) as port:
         settings = tokens.settings(base_url=f"https://127.0.0.1:{port}", token_url=f"{tokens.url}/oauth/token")
-        async with PdiClient(settings, RunningClock()) as host:
+        async with PdiClient(settings, SystemClock()) as host:
             with pytest.raises(HostNotSent) as unsent:
                 await host.calculate(SESSION, BASKET, within=2)
     assert unsent.value.reason in {"tls_failed", "connection_refused"}
@@ -249,7 +249,7 @@ async def test_a_handshake_that_hangs_means_that_nothing_was_sent(within: float,
             token_url=f"{tokens.url}/oauth/token",
             connect_timeout=connect_timeout,
         )
-        async with PdiClient(settings, RunningClock()) as host:
+        async with PdiClient(settings, SystemClock()) as host:
             began = time.monotonic()
             with pytest.raises(HostNotSent) as unsent:
                 await host.calculate(SESSION, BASKET, within=within)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty_adapters.pdi import PdiClient, wire
+from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.domain.basket import Basket, BasketLine
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.session import HostReceipt
 from loyalty_core.domain.session_quote import HostQuote
 from loyalty_core.ports.loyalty_host import CommitKind, HostCommit, HostIdentification, HostSessionReport
-from tests.integration.pdi.clocks import RunningClock
 from tests.integration.pdi.samples import (
     CALCULATE_REPLY,
     CALLS,
@@ -31,7 +31,7 @@ from tests.integration.pdi.wire_server import Seen, WireServer, answering, http
 
 async def sent(reply: bytes, call: str) -> tuple[Seen, object]:
     """What one call puts on the wire, and what the client makes of `reply`."""
-    async with WireServer(answering(http(reply))) as server, PdiClient(server.settings(), RunningClock()) as host:
+    async with WireServer(answering(http(reply))) as server, PdiClient(server.settings(), SystemClock()) as host:
         answer = await CALLS[call](host, 2)
         return server.calls(f"/{call}")[0], answer
 
@@ -84,7 +84,7 @@ async def test_a_handle_with_reserved_characters_stays_one_value() -> None:
     identified = http(IDENTIFY_REPLY.replace(b"sess_abc123", odd.replace(b'"', b'\\"')))
     reported = http(STATUS_REPLY.replace(b"sess_abc123", odd.replace(b'"', b'\\"')))
     async with WireServer(answering(identified, reported)) as server:
-        async with PdiClient(server.settings(), RunningClock()) as host:
+        async with PdiClient(server.settings(), SystemClock()) as host:
             session = (await host.identify(CHANNEL, TRANSACTION, CUSTOMER, within=2)).session
             report = await host.report(session, within=2)
         assert report.status == "finalized"

@@ -81,6 +81,26 @@ async def listening(
         await asyncio.gather(*conversations, return_exceptions=True)
 
 
+class Gate:
+    """Answers nobody until it is opened; then everybody."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.arrived = asyncio.Semaphore(0)
+        self.opened = asyncio.Event()
+        self._answer = answer
+
+    async def __call__(self, _seen: Seen, writer: asyncio.StreamWriter) -> None:
+        self.arrived.release()
+        await self.opened.wait()
+        writer.write(self._answer)
+        await writer.drain()
+
+    async def wait_for(self, calls: int) -> None:
+        async with asyncio.timeout(5):
+            for _ in range(calls):
+                await self.arrived.acquire()
+
+
 class WireServer:
     """Hands every request to `act`, but for those to `/oauth/token` where `act_on_token` is left as it is."""
 
