@@ -128,10 +128,12 @@ class TestDamage:
         assert [record[0] for record in records] == ["open", "fin", "open", "fin"]
 
 
-async def test_a_full_disk_ends_the_process_without_a_reply(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rules", [[], [{"mode": "ok"}]], ids=["undisturbed", "through a fault"])
+async def test_a_full_disk_ends_the_process_without_a_reply(tmp_path: Path, rules: list[dict[str, str]]) -> None:
     """Where the ledger cannot be written nobody is told that it was, and the process says why it ends."""
     async with Pdi(tmp_path, file_size_limit=2_000) as pdi, Caller(pdi) as caller:
         answered = []
+        await pdi.put_faults(rules)
         with pytest.raises(aiohttp.ServerDisconnectedError):  # noqa: PT012 - whichever call meets the full disk
             for number in range(100):
                 await sell(caller, f"T{number}")
