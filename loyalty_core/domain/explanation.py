@@ -151,7 +151,7 @@ def _attribute(program: RewardProgram, decision: Decision, order: Sequence[int])
 
 def _award_weights(program: RewardProgram, decision: Decision, award: Award, size: int) -> list[int]:
     """By line, how much of an award it is behind: what it yields; points per basket by spend, else quantity."""
-    entry = program.index.by_bit[award.bit.bit_length() - 1]
+    entry = program.index.by_bit[award.bit]
     lines = [
         line
         for line, counted_for in zip(decision.eligible, decision.alternative.counted_for, strict=True)

@@ -56,7 +56,7 @@ def explain_promotions(
     program: RewardProgram, basket: Basket, member: Member, at: datetime, decision: Decision
 ) -> tuple[PromotionExplanation, ...]:
     """Every promotion of `program`, in its order, as `decision`, made of the other arguments, treated it."""
-    bits = {entry.place: 1 << position for position, entry in enumerate(program.index.by_bit)}
+    bits = {entry.place: bit for bit, entry in program.index.by_bit.items()}
     alternative = decision.alternative
     explained = {}
     for award, paid in zip(alternative.kept, decision.points.promotions, strict=True):

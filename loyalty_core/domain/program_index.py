@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES
 from loyalty_core.domain.money import scale
@@ -30,7 +32,7 @@ MAX_MULTIPLIER: Final = 10**3
 MAX_TIER_BONUS_PERCENT: Final = 1000
 
 
-class IndexedPromotion(NamedTuple):
+class IndexedPromotion(msgspec.Struct, frozen=True, gc=False):
     """One promotion in whole numbers. Exactly one of the four factors is not 0.
 
     With lines of weight ``w`` and quantity ``q`` among ``n`` lines it yields
@@ -60,8 +62,10 @@ class ProgramIndex:
     """
 
     def __init__(self, program: "RewardProgram") -> None:
-        self.by_bit: Final = tuple(sorted(map(_indexed, count(), program.promotions), key=_preference))
-        promotions = [entry.promotion for entry in self.by_bit]
+        entries = sorted(map(_indexed, count(), program.promotions), key=_preference)
+        promotions = [entry.promotion for entry in entries]
+        self.by_bit: Final = {1 << position: entry for position, entry in enumerate(entries)}
+        self.places: Final = {bit: entry.place for bit, entry in self.by_bit.items()}
         self.minor_unit: Final = 10 ** (AMOUNT_PLACES - program.minor_units)
         """In 10⁻⁴ of a currency unit."""
         self.rate: Final = scale(program.points_per_unit, RATE_PLACES, below=MAX_RATE + 1)

@@ -97,7 +97,7 @@ def _most_points(index: ProgramIndex) -> int:
         + each.by_quantity * MAX_LINES * MAX_QUANTITY * 10**QUANTITY_PLACES
         + each.by_line * MAX_LINES
         + each.by_basket
-        for each in index.by_bit
+        for each in index.by_bit.values()
     ]
     return base + tier + sum(most) // YIELD
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from loyalty_core.domain.basket import AMOUNT_PLACES
 from loyalty_core.domain.money import floor_together
 from loyalty_core.domain.program import RewardProgram
@@ -10,7 +12,7 @@ from loyalty_core.domain.program_index import YIELD, IndexedPromotion, ProgramIn
 from loyalty_core.domain.program_parts import Stacking
 
 
-class EligibleLine(NamedTuple):
+class EligibleLine(msgspec.Struct, frozen=True, gc=False):
     """What promotions see of a line that earns."""
 
     position: int
@@ -23,7 +25,7 @@ class EligibleLine(NamedTuple):
     """The promotions that apply to it, one bit each."""
 
 
-class Worth(NamedTuple):
+class Worth(msgspec.Struct, frozen=True, gc=False):
     """What one unit of a line's weight is worth, exactly."""
 
     spend_numerator: int
@@ -34,7 +36,7 @@ class Worth(NamedTuple):
     """In base points."""
 
 
-class Award(NamedTuple):
+class Award(msgspec.Struct, frozen=True, order=True, gc=False):
     """What one promotion pays on one basket, in points."""
 
     place: int
@@ -98,9 +100,12 @@ def applying_promotions(index: ProgramIndex, lines: Sequence[EligibleLine], wort
     for line in lines:
         applying |= line.matches
     for bit in bits(applying & index.with_minimum):
-        entry = index.by_bit[bit.bit_length() - 1]
-        quantity = sum(line.quantity for line in lines if line.matches & bit)
-        weight = sum(line.weight for line in lines if line.matches & bit)
+        entry = index.by_bit[bit]
+        quantity = weight = 0
+        for line in lines:
+            if line.matches & bit:
+                quantity += line.quantity
+                weight += line.weight
         spend = weight * worth.spend_numerator * 10**AMOUNT_PLACES
         if quantity < entry.minimum_quantity or spend < entry.minimum_spend * worth.spend_denominator:
             applying ^= bit
@@ -112,68 +117,90 @@ def _pay(program: RewardProgram, applying: int, lines: Sequence[EligibleLine], w
     if not applying:
         return NOTHING
     index = program.index
-    if program.stacking is Stacking.BEST:
-        counted_for = [_best_on(index, line, line.matches & applying, worth) for line in lines]
-    else:
-        counted_for = [line.matches & applying for line in lines]
-    yields = _yields(index, lines, counted_for, worth)
-    places = sorted(yields, key=lambda bit: index.by_bit[bit.bit_length() - 1].place)
-    exact = [yields[bit] for bit in places]
+    order = index.places.__getitem__
     denominator = YIELD * worth.points_denominator
     if program.stacking is Stacking.BEST:
-        uncapped = floor_together(exact, denominator)
+        yields, counted_for = _best_of_each_line(index, applying, lines, worth)
+        bits_paid = sorted(yields, key=order)
+        uncapped = floor_together([yields[bit] for bit in bits_paid], denominator)
     else:
-        uncapped = [each // denominator for each in exact]
-    return Alternative(*_capped(program, places, uncapped), counted_for, applying)
+        yields, counted_for = _all_of_each_line(index, applying, lines, worth)
+        bits_paid = sorted(yields, key=order)
+        uncapped = [yields[bit] // denominator for bit in bits_paid]
+    return Alternative(*_capped(program, bits_paid, uncapped), counted_for, applying)
 
 
 def yield_on(entry: IndexedPromotion, line: EligibleLine, worth: Worth) -> int:
-    """What a promotion yields on one line, rewards per basket aside, in 1 / (`YIELD` * points denominator)."""
+    """What a promotion yields on one line, rewards per basket aside.
+
+    In 1 / (`YIELD` * points denominator) of a point, like all yields: whole numbers that can be compared and added.
+    """
     fixed = entry.by_quantity * line.quantity + entry.by_line
     return entry.by_base * line.weight * worth.points_numerator + fixed * worth.points_denominator
 
 
-def _best_on(index: ProgramIndex, line: EligibleLine, matches: int, worth: Worth) -> int:
-    """The promotion among `matches` that yields most on `line`, and those that do not compete for it."""
-    best, best_place, most = 0, 0, 0
+def _best_of_each_line(
+    index: ProgramIndex, applying: int, lines: Sequence[EligibleLine], worth: Worth
+) -> tuple[dict[int, int], list[int]]:
+    """What the promotions yield, by bit, and what each line counts for, where a line counts for the best one only.
+
+    Rewards per basket do not compete for lines: every line they match counts for them too.
+    """
+    yields = _per_basket_yields(index, applying, worth)
+    counted_for = []
+    for line in lines:
+        matches = line.matches & applying
+        best, most = _best_on(index, line, matches, worth)
+        if best:
+            yields[best] = yields.get(best, 0) + most
+        counted_for.append(best | (matches & index.per_basket))
+    return yields, counted_for
+
+
+def _best_on(index: ProgramIndex, line: EligibleLine, matches: int, worth: Worth) -> tuple[int, int]:
+    """The promotion among `matches` that yields most on `line`, and how much: 0 and 0 where none yields anything."""
+    best = best_place = most = 0
     for kind in index.competing:
         of_kind = matches & kind
         if of_kind:
             bit = of_kind & -of_kind
-            entry = index.by_bit[bit.bit_length() - 1]
-            amount = yield_on(entry, line, worth)
-            if amount > most or (amount == most and entry.place < best_place):
-                best, best_place, most = bit, entry.place, amount
-    return best | (matches & index.per_basket)
+            entry = index.by_bit[bit]
+            offer = yield_on(entry, line, worth)
+            if offer > most or (offer == most and entry.place < best_place):
+                best, best_place, most = bit, entry.place, offer
+    return best, most
 
 
-def _yields(
-    index: ProgramIndex, lines: Sequence[EligibleLine], counted_for: Sequence[int], worth: Worth
-) -> dict[int, int]:
-    """What each promotion yields on the lines that count for it, by bit, in 1 / (`YIELD` * points denominator)."""
+def _all_of_each_line(
+    index: ProgramIndex, applying: int, lines: Sequence[EligibleLine], worth: Worth
+) -> tuple[dict[int, int], list[int]]:
+    """What the promotions yield, by bit, and what each line counts for, where a line counts for all that it matches."""
+    counted_for = [line.matches & applying for line in lines]
     alike: dict[int, tuple[int, int, int]] = {}
     for line, mask in zip(lines, counted_for, strict=True):
         weight, quantity, number = alike.get(mask, (0, 0, 0))
         alike[mask] = weight + line.weight, quantity + line.quantity, number + 1
-    yields: dict[int, int] = {}
+    yields = _per_basket_yields(index, applying, worth)
     for mask, (weight, quantity, number) in alike.items():
         base = weight * worth.points_numerator
-        for bit in bits(mask):
-            entry = index.by_bit[bit.bit_length() - 1]
-            fixed = entry.by_quantity * quantity + entry.by_line * number
-            yields[bit] = yields.get(bit, 0) + entry.by_base * base + fixed * worth.points_denominator
-    for bit in yields:
-        yields[bit] += index.by_bit[bit.bit_length() - 1].by_basket * worth.points_denominator
-    return yields
+        for bit in bits(mask & ~index.per_basket):
+            entry = index.by_bit[bit]
+            fixed = (entry.by_quantity * quantity + entry.by_line * number) * worth.points_denominator
+            yields[bit] = yields.get(bit, 0) + entry.by_base * base + fixed
+    return yields, counted_for
 
 
-def _capped(program: RewardProgram, order: list[int], uncapped: list[int]) -> tuple[list[Award], list[Award]]:
+def _per_basket_yields(index: ProgramIndex, applying: int, worth: Worth) -> dict[int, int]:
+    return {bit: index.by_bit[bit].by_basket * worth.points_denominator for bit in bits(applying & index.per_basket)}
+
+
+def _capped(program: RewardProgram, bits_paid: list[int], uncapped: list[int]) -> tuple[list[Award], list[Award]]:
     """The awards kept and dropped under the caps per promotion and on their number; 0 points are no award."""
     cap = program.caps.points_per_promotion
-    by_bit = program.index.by_bit
+    places = program.index.places
     awards = [
-        Award(by_bit[bit.bit_length() - 1].place, bit, points, points if cap is None else min(points, cap))
-        for bit, points in zip(order, uncapped, strict=True)
+        Award(places[bit], bit, points, points if cap is None else min(points, cap))
+        for bit, points in zip(bits_paid, uncapped, strict=True)
         if points
     ]
     most = program.caps.promotions_per_transaction

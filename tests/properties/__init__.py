@@ -1,0 +1,1 @@
+"""The laws of the reward calculation, over generated programs and baskets."""

@@ -1,0 +1,1 @@
+"""The slow, obviously right calculator that the fast one is held against."""
