@@ -67,7 +67,9 @@ class LogSettings(Section, frozen=True, kw_only=True):
 class WebSettings(Section, frozen=True, kw_only=True):
     """How the service listens."""
 
-    host: Annotated[str, Variable(name="HOST", meaning="Address to listen on")] = "0.0.0.0"  # noqa: S104 - a container
+    host: Annotated[
+        str, Variable(name="HOST", meaning="Address to listen on; if not set, all in production, else the loopback")
+    ] = ""
     port: Annotated[int, Variable(name="PORT", least=0, most=65535, meaning="HTTP port")] = 3000
     workers: Annotated[
         int, Variable(name="WEB_WORKERS", least=1, most=256, meaning="Web processes; `--workers` says the same")

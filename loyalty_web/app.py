@@ -1,0 +1,44 @@
+"""The HTTP application: the calls, judged in order, with every error as a problem and every answer bounded."""
+
+from contextlib import AbstractAsyncContextManager
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.types import ASGIApp
+
+from loyalty_web.authentication import Authentication
+from loyalty_web.container import Container, running
+from loyalty_web.controllers import calculate_rewards, cancel, finalize, get_session_status, health, identify
+from loyalty_web.docs_page import docs
+from loyalty_web.edge import Edge
+from loyalty_web.openapi import configuration
+from loyalty_web.problem_details import exception_handlers
+from loyalty_web.providers import dependencies
+from loyalty_web.request_bodies import BODY_SECONDS, MAX_BODY_BYTES, JsonRequest
+
+
+def create_app(container: Container) -> ASGIApp:
+    """The service as one ASGI application. Everything in `container` is opened by its lifespan and closed after it."""
+    return Edge(create_litestar(container), container.traces())
+
+
+def create_litestar(container: Container) -> Litestar:
+    """The application inside its edge."""
+
+    def lifespan(_: Litestar) -> AbstractAsyncContextManager[None]:
+        return running(container)
+
+    return Litestar(
+        route_handlers=[identify, calculate_rewards, finalize, cancel, get_session_status, health, docs],
+        dependencies=dependencies(container),
+        # In the order in which calls are judged: whose it is, then (between the two) how often, then the body.
+        middleware=[Authentication(container.keyring())],
+        exception_handlers=exception_handlers(),
+        request_class=JsonRequest,
+        request_max_body_size=MAX_BODY_BYTES,
+        state=State({BODY_SECONDS: container.settings().web.body_seconds}),
+        lifespan=[lifespan],
+        openapi_config=configuration(),
+        logging_config=None,
+        debug=False,
+    )

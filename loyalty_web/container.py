@@ -1,0 +1,209 @@
+"""What the service is made of. Beside the command line, the only module of this package that names adapters."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import Dependency, Singleton
+
+from loyalty_adapters.observability import LogForm, LoggingObserver, TraceContext
+from loyalty_adapters.pdi import CircuitSettings, PdiClient, PdiSettings
+from loyalty_adapters.postgres.api_keys import PostgresApiKeys
+from loyalty_adapters.postgres.connections import Connections
+from loyalty_adapters.postgres.delivery_queue import PostgresDeliveryQueue
+from loyalty_adapters.postgres.identifiers import PostgresIdentifierSource
+from loyalty_adapters.postgres.programs import PostgresProgramArchive
+from loyalty_adapters.postgres.sessions import PostgresSessions
+from loyalty_adapters.postgres.settings import PostgresSettings
+from loyalty_adapters.redis.answer_cache import RedisAnswerCache
+from loyalty_adapters.system_clock import SystemClock
+from loyalty_core.use_cases.budgets import Budgets
+from loyalty_core.use_cases.calculate_rewards import CalculateRewards
+from loyalty_core.use_cases.cancel_session import CancelSession
+from loyalty_core.use_cases.deliver_pending import DeliverPending
+from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
+from loyalty_core.use_cases.finalize_session import FinalizeSession
+from loyalty_core.use_cases.flights import Flights
+from loyalty_core.use_cases.get_session_status import GetSessionStatus
+from loyalty_core.use_cases.identify_customer import IdentifyCustomer
+from loyalty_core.use_cases.pricing import Pricing
+from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
+from loyalty_web.api_keys import Peppers
+from loyalty_web.keyring import Keyring
+from loyalty_web.programs import ProgramInForce, load_program
+from loyalty_web.settings import CustomerIdForm, Settings
+
+
+def postgres_settings(settings: Settings) -> PostgresSettings:
+    """What the database adapter is told."""
+    database = settings.database
+    return PostgresSettings(
+        url=database.url,
+        intake_connections=database.intake_connections,
+        outcome_connections=database.outcome_connections,
+        acquire_timeout=database.acquire_seconds,
+        waiting=database.waiting,
+    )
+
+
+def pdi_settings(settings: Settings) -> PdiSettings:
+    """What the PDI client is told."""
+    host = settings.host
+    circuit = CircuitSettings(
+        failures_in_a_row=host.failures_in_a_row,
+        window=host.window,
+        window_calls=host.window_calls,
+        window_share=host.window_share,
+        open_for=host.open_for,
+        open_cap=host.open_cap,
+    )
+    return PdiSettings(
+        base_url=host.url,
+        client_id=host.client_id,
+        client_secret=host.client_secret,
+        token_url=host.token_url,
+        max_in_flight=host.max_in_flight,
+        circuit=circuit,
+        token_circuit=circuit,
+    )
+
+
+def log_form(settings: Settings) -> LogForm:
+    """What lines are logged, and how."""
+    hashed = settings.log.customer_id is CustomerIdForm.HASH
+    return LogForm(level=settings.log.level.value, customer_id_key=settings.keys.pepper if hashed else None)
+
+
+def _budgets(settings: Settings) -> Budgets:
+    budgets = settings.budgets
+    return Budgets(
+        identify=budgets.identify,
+        calculate=budgets.calculate,
+        finalize=budgets.finalize,
+        status=budgets.status,
+        slack=budgets.slack,
+    )
+
+
+def _settlement_policy(settings: Settings) -> SettlementPolicy:
+    queue = settings.queue
+    return SettlementPolicy(
+        backoff_base=queue.backoff_base,
+        backoff_cap=queue.backoff_cap,
+        park_after=timedelta(hours=queue.park_after_hours),
+    )
+
+
+def _pace(settings: Settings) -> DeliveryPace:
+    queue = settings.queue
+    return DeliveryPace(PacePolicy(largest_round=queue.largest_round, probe_interval=queue.probe_interval))
+
+
+class Container(DeclarativeContainer):
+    """One process of the service. Everything in it is made once, when it is first asked for."""
+
+    settings: Dependency[Settings] = Dependency(instance_of=Settings)
+
+    clock = Singleton(SystemClock)
+    traces = Singleton(TraceContext)
+    observer = Singleton(LoggingObserver, traces)
+    flights = Singleton(Flights)
+    budgets = Singleton(_budgets, settings)
+
+    connections = Singleton(Connections, Singleton(postgres_settings, settings))
+    sessions = Singleton(PostgresSessions, connections)
+    delivery_queue = Singleton(PostgresDeliveryQueue, connections)
+    identifiers = Singleton(PostgresIdentifierSource, connections)
+    api_keys = Singleton(PostgresApiKeys, connections)
+    program_archive = Singleton(PostgresProgramArchive, connections)
+    answers = Singleton(RedisAnswerCache, settings.provided.cache.url)
+    host = Singleton(PdiClient, Singleton(pdi_settings, settings), clock, headers=traces.provided.headers)
+
+    peppers = Singleton(Peppers, settings.provided.keys.pepper, settings.provided.keys.previous_pepper)
+    keyring = Singleton(Keyring, api_keys, peppers, clock)
+    program = Singleton(load_program, settings.provided.service.program)
+    programs = Singleton(ProgramInForce, program, program_archive, clock)
+    pricing = Singleton(Pricing, programs, identifiers, settings.provided.service.authority)
+
+    settlement = Singleton(
+        Settlement,
+        store=sessions,
+        host=host,
+        cache=answers,
+        clock=clock,
+        identifiers=identifiers,
+        observer=observer,
+        pricing=pricing,
+        budgets=budgets,
+        policy=Singleton(_settlement_policy, settings),
+    )
+    identify_customer = Singleton(
+        IdentifyCustomer,
+        store=sessions,
+        host=host,
+        clock=clock,
+        identifiers=identifiers,
+        observer=observer,
+        flights=flights,
+        budgets=budgets,
+        session_ttl=Singleton(timedelta, hours=settings.provided.service.session_ttl_hours),
+    )
+    calculate_rewards = Singleton(
+        CalculateRewards,
+        store=sessions,
+        host=host,
+        clock=clock,
+        identifiers=identifiers,
+        observer=observer,
+        pricing=pricing,
+        budgets=budgets,
+    )
+    finalize_session = Singleton(
+        FinalizeSession,
+        store=sessions,
+        host=host,
+        cache=answers,
+        clock=clock,
+        identifiers=identifiers,
+        observer=observer,
+        flights=flights,
+        pricing=pricing,
+        settlement=settlement,
+        budgets=budgets,
+    )
+    cancel_session = Singleton(CancelSession, store=sessions, clock=clock, identifiers=identifiers, observer=observer)
+    get_session_status = Singleton(
+        GetSessionStatus,
+        store=sessions,
+        host=host,
+        clock=clock,
+        pricing=pricing,
+        settlement=settlement,
+        budgets=budgets,
+    )
+    deliver_pending = Singleton(
+        DeliverPending,
+        queue=delivery_queue,
+        host=host,
+        settlement=settlement,
+        clock=clock,
+        budgets=budgets,
+        pace=Singleton(_pace, settings),
+    )
+
+
+@asynccontextmanager
+async def running(container: Container) -> AsyncIterator[None]:
+    """Everything with connections is open for as long as the block runs.
+
+    At its end what is still under way is waited for first: a finalize whose POS has hung up still needs all of it.
+    """
+    async with AsyncExitStack() as open_until_the_end:
+        await open_until_the_end.enter_async_context(container.connections())
+        open_until_the_end.push_async_callback(container.answers().close)
+        await open_until_the_end.enter_async_context(container.host())
+        await open_until_the_end.enter_async_context(container.programs().kept())
+        await open_until_the_end.enter_async_context(container.keyring().noting_uses())
+        open_until_the_end.push_async_callback(container.flights().drain)
+        yield

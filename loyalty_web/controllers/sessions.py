@@ -1,0 +1,117 @@
+from typing import Annotated, Final
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPTED
+
+from loyalty_core.domain.caller import Caller
+from loyalty_core.domain.errors import SessionNotFound
+from loyalty_core.domain.identifiers import parse_session_id
+from loyalty_core.domain.program import RewardProgram
+from loyalty_core.domain.session import SessionStatus
+from loyalty_core.ports.api_keys import Scope
+from loyalty_core.use_cases.answers import CancelAnswer, FinalizeAnswer, IdentifyAnswer, QuoteAnswer, StatusAnswer
+from loyalty_core.use_cases.calculate_rewards import CalculateRewards
+from loyalty_core.use_cases.cancel_session import CancelSession
+from loyalty_core.use_cases.finalize_session import FinalizeSession
+from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
+from loyalty_core.use_cases.identify_customer import IdentifyCustomer
+from loyalty_web.answered import Answered
+from loyalty_web.authentication import requires
+from loyalty_web.conditional import entity_tag, expected_version
+from loyalty_web.openapi_responses import accepted, problems
+from loyalty_web.schemas import CalculateRequest, CancelRequest, FinalizeRequest, IdentifyRequest
+
+POS: Final = [requires(Scope.POS)]
+_ASK_AGAIN: Final = "2"
+"""Seconds after which a POS that was promised a settlement may look whether it has come."""
+
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description="The `ETag` of the status that was read, where the call must not meet a newer version.",
+        examples=[Example(value='"3"')],
+        schema_extra={"pattern": '^(\\*|(W/)?"[^"]*")$'},
+        required=False,
+    ),
+]
+SessionInQuery = Annotated[str, QueryParameter(name="sessionId", description="The `sessionId` of `/identify`.")]
+
+
+@post("/identify", status_code=HTTP_201_CREATED, guards=POS, tags=["sale"], summary="Open a session for a customer",
+      responses=problems("channel_not_allowed", "transaction_mismatch", "pdi_rejected", "in_flight",
+                         "concurrent_update", "pdi_unauthorized"))  # fmt: skip
+async def identify(
+    data: JSONBody[IdentifyRequest],
+    caller: NamedDependency[Caller],
+    identify_customer: NamedDependency[IdentifyCustomer],
+) -> Answered[IdentifyAnswer]:
+    """Repeating the call gives the first answer, byte for byte, with `Idempotent-Replayed: true`."""
+    return Answered.recorded(await identify_customer(data.command(caller)), HTTP_201_CREATED)
+
+
+@post("/calculateRewards", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Quote the points of a basket",
+      responses=problems("session_not_found", "version_mismatch", "session_expired", "settlement_failed",
+                         "illegal_transition", "pdi_rejected", "concurrent_update", "redemption_needs_pdi",
+                         "pdi_unauthorized"))  # fmt: skip
+async def calculate_rewards(
+    data: JSONBody[CalculateRequest],
+    caller: NamedDependency[Caller],
+    program: NamedDependency[RewardProgram],
+    calculate_rewards: NamedDependency[CalculateRewards],
+    if_match: IfMatch = None,
+) -> Answered[QuoteAnswer]:
+    """Repeatable until the sale is finalized; a basket equal to the one last quoted gets that quote again."""
+    quote = await calculate_rewards(data.command(caller, program, expected_version(if_match)))
+    return Answered(quote, HTTP_200_OK)
+
+
+@post("/finalize", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Commit the rewards, once",
+      responses={HTTP_202_ACCEPTED: accepted(FinalizeAnswer),
+                 **problems("session_not_found", "transaction_mismatch", "version_mismatch", "session_expired",
+                            "illegal_transition", "quote_changed", "settlement_failed", "pdi_rejected", "in_flight",
+                            "concurrent_update", "redemption_needs_pdi", "pdi_unauthorized")})  # fmt: skip
+async def finalize(
+    data: JSONBody[FinalizeRequest],
+    caller: NamedDependency[Caller],
+    program: NamedDependency[RewardProgram],
+    finalize_session: NamedDependency[FinalizeSession],
+    if_match: IfMatch = None,
+) -> Answered[FinalizeAnswer]:
+    """200: booked. 202: it settles exactly once, or ends `failed` with PDI's reason; ask for the status."""
+    recorded = await finalize_session(data.command(caller, program, expected_version(if_match)))
+    if recorded.answer.status is not SessionStatus.FINALIZING:
+        return Answered.recorded(recorded, HTTP_200_OK)
+    location = f"/getSessionStatus?sessionId={recorded.answer.session_id}"
+    return Answered.recorded(recorded, HTTP_202_ACCEPTED, {"Location": location, "Retry-After": _ASK_AGAIN})
+
+
+@post("/cancel", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Abandon a session",
+      responses=problems("session_not_found", "version_mismatch", "session_expired", "settlement_failed",
+                         "illegal_transition", "concurrent_update"))  # fmt: skip
+async def cancel(
+    data: JSONBody[CancelRequest],
+    caller: NamedDependency[Caller],
+    cancel_session: NamedDependency[CancelSession],
+    if_match: IfMatch = None,
+) -> Answered[CancelAnswer]:
+    """Possible while nothing has been sent to PDI for it."""
+    return Answered(await cancel_session(data.command(caller, expected_version(if_match))), HTTP_200_OK)
+
+
+@get("/getSessionStatus", guards=POS, tags=["sale"], summary="How a session stands",
+     responses=problems("session_not_found", body=False))  # fmt: skip
+async def get_session_status(
+    caller: NamedDependency[Caller],
+    get_session_status: NamedDependency[GetSessionStatus],
+    session_id: SessionInQuery,
+) -> Answered[StatusAnswer]:
+    """State, points, and how far the delivery to PDI has come; the `ETag` is what `If-Match` takes."""
+    name = parse_session_id(session_id)
+    if name is None:
+        raise SessionNotFound
+    status = await get_session_status(GetStatus(caller=caller, session_id=name))
+    return Answered(status, HTTP_200_OK, headers={"ETag": entity_tag(status.version)})

@@ -1,0 +1,48 @@
+"""What only the HTTP face refuses. Everything else is refused by the core."""
+
+from loyalty_core.domain.errors import LoyaltyError
+
+
+class Unauthenticated(LoyaltyError):
+    """No API key, or one that opens nothing. Which of the two, and why, is not told."""
+
+    code = "unauthenticated"
+
+    def __init__(self) -> None:
+        super().__init__("send a valid API key as `Authorization: Bearer lk_...` or `X-API-Key: lk_...`")
+
+
+class ScopeMissing(LoyaltyError):
+    """The API key may not make calls of this kind."""
+
+    code = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this API key lacks the scope `{scope}`")
+
+
+class BodyTooLarge(LoyaltyError):
+    """The request's body is longer than any call's can be."""
+
+    code = "body_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body must not be longer than {limit} bytes")
+
+
+class BodyTooSlow(LoyaltyError):
+    """The request's body did not arrive in time."""
+
+    code = "request_timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body did not arrive within {seconds:g} seconds; repeat the call")
+
+
+class NotJson(LoyaltyError):
+    """The request's body does not say that it is JSON."""
+
+    code = "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__("send the body as `Content-Type: application/json`, in UTF-8")
