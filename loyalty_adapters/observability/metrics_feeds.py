@@ -1,0 +1,93 @@
+"""What the rest of the service tells, turned into metrics: its hooks, and what can only be looked at."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from loyalty_adapters.observability.metrics import Metrics
+from loyalty_core.ports.delivery_queue import QueueDepth
+
+CIRCUIT_STATES: Final = ("CLOSED", "HALF_OPEN", "OPEN")
+_NEVER_SENT: Final = "not_sent"
+
+PoolStats = Callable[[], Mapping[str, int]]
+
+
+class HostFeed:
+    """Hears of calls to the loyalty host and of its circuits."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._states: dict[str, str] = {}
+
+    def call_ended(self, endpoint: str, outcome: str, seconds: float) -> None:
+        """One call ended. Calls that were never sent count, but say nothing about the host's speed."""
+        outcome = str(outcome)
+        self._metrics.pdi_calls[endpoint, outcome].inc()
+        if outcome != _NEVER_SENT:
+            self._metrics.pdi_seconds[endpoint,].observe(seconds)
+
+    def circuit_changed(self, circuit: str, _old: str, new: str) -> None:
+        """A circuit opened, closed, or lets a probe through."""
+        self._metrics.circuit_changes[circuit, str(new)].inc()
+        self.circuit_is(circuit, new)
+
+    def circuit_is(self, circuit: str, state: str) -> None:
+        """A circuit was seen in a state: an open one becomes half-open with time alone, and nobody is told."""
+        state = str(state)
+        if self._states.get(circuit) == state:
+            return
+        self._states[circuit] = state
+        for other in CIRCUIT_STATES:
+            self._metrics.circuits[circuit, other].set(1 if other == state else 0)
+
+    def in_flight(self, calls: int) -> None:
+        """How many calls are at the host now."""
+        self._metrics.pdi_in_flight.set(calls)
+
+
+class DatabaseFeed:
+    """Looks at the connections of each lane."""
+
+    def __init__(self, metrics: Metrics, lanes: Mapping[str, PoolStats]) -> None:
+        self._metrics = metrics
+        self._lanes = dict(lanes)
+
+    def look(self) -> None:
+        """Take the figures of this moment."""
+        for lane, stats in self._lanes.items():
+            figures = stats()
+            self._metrics.pool_size[lane,].set(figures.get("pool_size", 0))
+            self._metrics.pool_idle[lane,].set(figures.get("pool_available", 0))
+            self._metrics.pool_waiting[lane,].set(figures.get("requests_waiting", 0))
+
+
+class QueueFeed:
+    """Hears how much is owed to the host."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def depth_is(self, depth: QueueDepth, now: datetime) -> None:
+        """The queue as it is at `now`."""
+        oldest = depth.oldest_intent_at
+        self._metrics.queue_waiting.set(depth.waiting)
+        self._metrics.queue_parked.set(depth.parked)
+        self._metrics.queue_age.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+
+
+class AnswerCacheFeed:
+    """Hears how reads of the mirror of answers ended."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._hits = metrics.answer_cache["hit",]
+        self._misses = metrics.answer_cache["miss",]
+        self._errors = metrics.answer_cache["error",]
+
+    def read(self, *, found: bool) -> None:
+        """The cache answered."""
+        (self._hits if found else self._misses).inc()
+
+    def failed(self) -> None:
+        """The cache did not answer."""
+        self._errors.inc()
