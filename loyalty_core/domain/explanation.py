@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import add
 from typing import NamedTuple
 
 import msgspec
@@ -133,19 +134,20 @@ def _attribute(program: RewardProgram, decision: Decision, order: Sequence[int])
         spend[line.position] = line.weight
     weights = [_award_weights(program, decision, award, size) for award in decision.alternative.kept]
     uncut, points = decision.uncut, decision.points
-    cuts = [
-        share_out(uncut.base - points.base, spend, order),
-        share_out(uncut.tier - points.tier, spend, order),
-        *(
-            share_out(before - after, by_line, order)
-            for before, after, by_line in zip(uncut.promotions, points.promotions, weights, strict=True)
-        ),
-    ]
+    cut = [0] * size
+    for before, after, by_line in zip(
+        (uncut.base, uncut.tier, *uncut.promotions),
+        (points.base, points.tier, *points.promotions),
+        (spend, spend, *weights),
+        strict=True,
+    ):
+        if before > after:
+            cut = list(map(add, cut, share_out(before - after, by_line, order)))
     return _Attributed(
         base=share_out(points.base, spend, order),
         tier=share_out(points.tier, spend, order),
         promotions=[share_out(paid, by_line, order) for paid, by_line in zip(points.promotions, weights, strict=True)],
-        cut=[sum(by_line) for by_line in zip(*cuts, strict=True)],
+        cut=cut,
     )
 
 

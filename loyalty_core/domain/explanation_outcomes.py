@@ -2,6 +2,8 @@
 
 from datetime import datetime
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 
 import msgspec
 
@@ -80,27 +82,26 @@ def explain_promotions(
             taken_by_promotion_cap=award.uncapped - award.points,
             taken_by_number_cap=award.points,
         )
+    filters = _filters(program, basket, member, at, decision)
     for place, promotion in enumerate(program.promotions):
         if place not in explained:
-            reason = _without_award(program, basket, member, at, decision, bits[place])
-            explained[place] = PromotionExplanation(promotion.id, promotion.name, reason)
+            stopped_by = (outcome for outcome, passing in filters if not passing & bits[place])
+            explained[place] = PromotionExplanation(promotion.id, promotion.name, next(stopped_by, Outcome.TOO_SMALL))
     return tuple(explained[place] for place in range(len(program.promotions)))
 
 
-def _without_award(
-    program: RewardProgram, basket: Basket, member: Member, at: datetime, decision: Decision, bit: int
-) -> Outcome:
-    """Why the promotion of `bit` has no award."""
+def _filters(
+    program: RewardProgram, basket: Basket, member: Member, at: datetime, decision: Decision
+) -> list[tuple[Outcome, int]]:
+    """What may keep a promotion from an award, in order, and the mask of those that pass it."""
     index = program.index
-    by_tier = index.any_tier if member.tier is None else index.by_tier.get(member.tier, index.any_tier)
-    reasons = (
-        (Outcome.OTHER_TIER, not by_tier & bit),
-        (Outcome.OTHER_CHANNEL, not index.by_channel.get(basket.channel, index.any_channel) & bit),
-        (Outcome.NOT_NOW, not index.timetable.open_at(at) & bit),
-        (Outcome.NO_LINE, not any(line.matches & bit for line in decision.eligible)),
-        (Outcome.PROGRAM_MINIMUM, decision.below_minimum),
-        (Outcome.MINIMUM, not decision.applying & bit),
-        (Outcome.EXCLUSIVE, not decision.alternative.applied & bit),
-        (Outcome.OUTBID, not any(counted & bit for counted in decision.alternative.counted_for)),
-    )
-    return next((reason for reason, holds in reasons if holds), Outcome.TOO_SMALL)
+    return [
+        (Outcome.OTHER_TIER, index.for_tier(member.tier)),
+        (Outcome.OTHER_CHANNEL, index.for_channel(basket.channel)),
+        (Outcome.NOT_NOW, index.timetable.open_at(at)),
+        (Outcome.NO_LINE, reduce(or_, (line.matches for line in decision.eligible), 0)),
+        (Outcome.PROGRAM_MINIMUM, 0 if decision.below_minimum else index.all),
+        (Outcome.MINIMUM, decision.applying),
+        (Outcome.EXCLUSIVE, decision.alternative.applied),
+        (Outcome.OUTBID, reduce(or_, decision.alternative.counted_for, 0)),
+    ]

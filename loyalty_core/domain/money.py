@@ -95,7 +95,9 @@ def share_out(total: int, weights: Sequence[int], order: Sequence[int] | None = 
 
     Weights are ≥ 0, and at least one is positive unless `total` is 0. Ties as in `floor_together`.
     """
-    return floor_together([total * weight for weight in weights], sum(weights) or 1, order)
+    if not total:
+        return [0] * len(weights)
+    return floor_together([total * weight for weight in weights], sum(weights), order)
 
 
 def _too_fine(places: int) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES
+from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES, BasketLine
 from loyalty_core.domain.money import scale
 from loyalty_core.domain.program_parts import Per, Promotion
 from loyalty_core.domain.program_timetable import Timetable
@@ -86,11 +86,28 @@ class ProgramIndex:
         self.exclusive: Final = _mask(promotions, lambda each: each.exclusive)
         self.with_minimum: Final = _mask(promotions, lambda each: bool(each.minimum_quantity or each.minimum_spend))
 
-        self.any_sku, self.by_sku = _masks_by(promotions, lambda each: each.skus)
-        self.any_category, self.by_category = _masks_by(promotions, lambda each: each.categories)
-        self.any_tier, self.by_tier = _masks_by(promotions, lambda each: each.tiers)
-        self.any_channel, self.by_channel = _masks_by(promotions, lambda each: each.channels)
+        self.all: Final = (1 << len(entries)) - 1
+
+        self._any_sku, self._by_sku = _masks_by(promotions, lambda each: each.skus)
+        self._any_category, self._by_category = _masks_by(promotions, lambda each: each.categories)
+        self._any_tier, self._by_tier = _masks_by(promotions, lambda each: each.tiers)
+        self._any_channel, self._by_channel = _masks_by(promotions, lambda each: each.channels)
         self.timetable: Final = Timetable(promotions, program.time_zone)
+
+    def for_line(self, line: BasketLine) -> int:
+        """The promotions whose SKUs and categories `line` has."""
+        by_sku = self._by_sku.get(line.sku, self._any_sku)
+        if line.category is None:
+            return by_sku & self._any_category
+        return by_sku & self._by_category.get(line.category, self._any_category)
+
+    def for_tier(self, tier: str | None) -> int:
+        """The promotions that a member of `tier` may have."""
+        return self._any_tier if tier is None else self._by_tier.get(tier, self._any_tier)
+
+    def for_channel(self, channel: str) -> int:
+        """The promotions that run at `channel`."""
+        return self._by_channel.get(channel, self._any_channel)
 
 
 def _indexed(place: int, promotion: Promotion) -> IndexedPromotion:

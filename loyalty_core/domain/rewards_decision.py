@@ -83,7 +83,8 @@ def decide(program: RewardProgram, basket: Basket, member: Member, at: datetime)
     lines = basket.lines or (() if basket.is_empty else (UNNAMED_LINE,))
     shares = spread(basket.exact)
     exclusions = [exclusion(index, line) for line in lines]
-    eligible = _eligible(index, lines, shares, exclusions, _open(index, basket, member, at))
+    open_promotions = index.for_tier(member.tier) & index.for_channel(basket.channel) & index.timetable.open_at(at)
+    eligible = _eligible(index, lines, shares, exclusions, open_promotions)
     weight = sum(line.weight for line in eligible)
     # The discounted part earns nothing: every line shrinks by the same share.
     numerator = shares.numerator * (amount - discount) if discount else shares.numerator
@@ -107,13 +108,6 @@ def decide(program: RewardProgram, basket: Basket, member: Member, at: datetime)
     )
 
 
-def _open(index: ProgramIndex, basket: Basket, member: Member, at: datetime) -> int:
-    """The promotions whose conditions on channel, tier and time hold, one bit each."""
-    by_tier = index.any_tier if member.tier is None else index.by_tier.get(member.tier, index.any_tier)
-    by_channel = index.by_channel.get(basket.channel, index.any_channel)
-    return by_tier & by_channel & index.timetable.open_at(at)
-
-
 def _eligible(
     index: ProgramIndex,
     lines: tuple[BasketLine, ...],
@@ -121,22 +115,13 @@ def _eligible(
     exclusions: list[ExclusionReason | None],
     open_promotions: int,
 ) -> list[EligibleLine]:
-    eligible = []
-    for position, line in enumerate(lines):
-        if exclusions[position] is None:
-            by_sku = index.by_sku.get(line.sku, index.any_sku)
-            by_category = index.any_category
-            if line.category is not None:
-                by_category = index.by_category.get(line.category, by_category)
-            eligible.append(
-                EligibleLine(
-                    position,
-                    shares.weights[position],
-                    shares.quantities[position],
-                    open_promotions & by_sku & by_category,
-                )
-            )
-    return eligible
+    return [
+        EligibleLine(position, weight, quantity, open_promotions & index.for_line(line))
+        for position, (line, excluded, weight, quantity) in enumerate(
+            zip(lines, exclusions, shares.weights, shares.quantities, strict=True)
+        )
+        if excluded is None
+    ]
 
 
 def _cut(points: Points, cap: int | None) -> Points:
