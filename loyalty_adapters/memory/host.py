@@ -15,6 +15,7 @@ from loyalty_core.domain.basket import Basket
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, HostSessionId, TransactionId
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.program import RewardProgram, built_in_program
+from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.rewards import calculate
 from loyalty_core.domain.session import HostReceipt
 from loyalty_core.domain.session_quote import HostQuote
@@ -30,6 +31,7 @@ from loyalty_core.ports.loyalty_host import (
     HostSessionReport,
     HostSessionUnknown,
     HostSilence,
+    ReturnOrder,
 )
 
 ResultT = TypeVar("ResultT")
@@ -41,6 +43,7 @@ class HostCall(StrEnum):
     IDENTIFY = "identify"
     CALCULATE = "calculate"
     FINALIZE = "finalize"
+    RETURN = "return"
     REPORT = "report"
 
 
@@ -92,6 +95,7 @@ class MemoryHost:
         self._sessions: dict[HostSessionId, _HostSession] = {}
         self._identified: dict[tuple[ChannelId, TransactionId, CustomerId], HostSessionId] = {}
         self._receipts: dict[str, HostReceipt] = {}
+        self._returned: dict[str, ReturnFigures] = {}
         self._courses: dict[HostCall, deque[Course]] = {call: deque() for call in HostCall}
         self._numbers = itertools.count(1)
         self._late: set[asyncio.Task[None]] = set()
@@ -130,6 +134,10 @@ class MemoryHost:
     async def finalize(self, order: FinalizeOrder, *, within: float) -> HostReceipt:
         """See `LoyaltyHost.finalize`. Books the points that the order says."""
         return await self._go(HostCall.FINALIZE, within, lambda: self._book(order))
+
+    async def send_return(self, order: ReturnOrder, *, within: float) -> ReturnFigures:
+        """See `LoyaltyHost.send_return`. Books the points that the order says."""
+        return await self._go(HostCall.RETURN, within, lambda: self._book_return(order))
 
     async def report(self, session: HostSessionId, *, within: float) -> HostSessionReport:
         """See `LoyaltyHost.report`."""
@@ -196,23 +204,37 @@ class MemoryHost:
         member = self._member_of(order.host_session)
         redeemed = order.basket.redeem_points
         self._check_points(member, redeemed)
-        self._enter(order, CommitKind.ACCRUAL, order.earned_points)
+        self._enter(order.host_session, order.key, CommitKind.ACCRUAL, order.earned_points)
         if redeemed:
-            self._enter(order, CommitKind.REDEMPTION, -redeemed)
+            self._enter(order.host_session, order.key, CommitKind.REDEMPTION, -redeemed)
         balance = (member.points or 0) + order.earned_points - redeemed
         self.enrol(msgspec.structs.replace(member, points=balance))
         receipt = HostReceipt(earned_points=order.earned_points, new_balance=balance)
         self._receipts[order.key] = receipt
         return receipt
 
-    def _enter(self, order: FinalizeOrder, kind: CommitKind, points: int) -> None:
-        session = self._sessions[order.host_session]
+    def _book_return(self, order: ReturnOrder) -> ReturnFigures:
+        known = self._returned.get(order.key)
+        if known is not None:
+            return known
+        member = self._member_of(order.host_session)
+        self._enter(order.host_session, order.key, CommitKind.REVERSAL, -order.points_reversed)
+        if order.points_restored:
+            self._enter(order.host_session, order.key, CommitKind.RESTORATION, order.points_restored)
+        balance = (member.points or 0) - order.points_reversed + order.points_restored
+        self.enrol(msgspec.structs.replace(member, points=balance))
+        booked = ReturnFigures(order.points_reversed, order.points_restored)
+        self._returned[order.key] = booked
+        return booked
+
+    def _enter(self, handle: HostSessionId, key: str, kind: CommitKind, points: int) -> None:
+        session = self._sessions[handle]
         self.ledger.append(
             LedgerEntry(
                 session=session.id,
                 transaction=session.transaction,
                 customer=session.customer,
-                commit=HostCommit(key=order.key, kind=kind, points=points),
+                commit=HostCommit(key=key, kind=kind, points=points),
                 at=self._clock.now(),
             )
         )

@@ -19,6 +19,7 @@ from loyalty_adapters.pdi.outcomes import Outcome, TokenNotAccepted, outcome_of,
 from loyalty_adapters.pdi.settings import PdiSettings
 from loyalty_core.domain.basket import Basket
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, HostSessionId, TransactionId
+from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.session import HostReceipt
 from loyalty_core.domain.session_quote import HostQuote
 from loyalty_core.ports.clock import Clock
@@ -32,6 +33,7 @@ from loyalty_core.ports.loyalty_host import (
     HostSessionReport,
     HostSilence,
     LoyaltyHost,
+    ReturnOrder,
 )
 
 _SUCCESS: Final = 200
@@ -82,6 +84,7 @@ class PdiClient(LoyaltyHost):
         self._identify = Endpoint(base, "POST", "identify", wire.IdentifyReply, wire.IdentifyReply.answers)
         self._calculate = Endpoint(base, "POST", "calculateRewards", wire.CalculateReply, wire.CalculateReply.answers)
         self._finalize = Endpoint(base, "POST", "finalize", wire.FinalizeReply, wire.FinalizeReply.answers)
+        self._return = Endpoint(base, "POST", "return", wire.ReturnReply, wire.ReturnReply.answers)
         self._status = Endpoint(base, "GET", "getSessionStatus", wire.StatusReply, wire.StatusReply.answers)
 
     async def __aenter__(self) -> Self:
@@ -124,6 +127,11 @@ class PdiClient(LoyaltyHost):
     async def finalize(self, order: FinalizeOrder, *, within: float) -> HostReceipt:
         reply = await self._call(self._finalize, wire.finalize_request(order), within, order.key)
         return reply.receipt()
+
+    @override
+    async def send_return(self, order: ReturnOrder, *, within: float) -> ReturnFigures:
+        reply = await self._call(self._return, wire.return_request(order), within, order.key)
+        return reply.figures()
 
     @override
     async def report(self, session: HostSessionId, *, within: float) -> HostSessionReport:

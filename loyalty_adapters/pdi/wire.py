@@ -13,6 +13,7 @@ from loyalty_core.domain.basket import Basket, BasketLine
 from loyalty_core.domain.identifiers import CustomerId, HostSessionId
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.money import MAX_POINTS
+from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.session import HostReceipt
 from loyalty_core.domain.session_quote import HostQuote
 from loyalty_core.ports.loyalty_host import (
@@ -21,6 +22,7 @@ from loyalty_core.ports.loyalty_host import (
     HostCommit,
     HostIdentification,
     HostSessionReport,
+    ReturnOrder,
 )
 
 _encoder: Final = msgspec.json.Encoder()
@@ -28,6 +30,8 @@ _MAX_MULTIPLIER: Final = 10**9
 _MAX_PLACES: Final = 20
 
 _Points = Annotated[int, msgspec.Meta(ge=0, le=MAX_POINTS)]
+_Balance = Annotated[int, msgspec.Meta(ge=-MAX_POINTS, le=MAX_POINTS)]
+"""Below zero where points that were spent already have been taken back."""
 _Handle = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+\Z")]
 _Word = Annotated[str, msgspec.Meta(max_length=64)]
 _Text = Annotated[str, msgspec.Meta(max_length=256)]
@@ -80,6 +84,15 @@ class FinalizeRequest(_Wire, frozen=True, kw_only=True):
     receipt_id: str
 
 
+class ReturnRequest(_Wire, frozen=True, kw_only=True):
+    """``POST /return``; the `Idempotency-Key` goes in a header."""
+
+    session_id: str
+    return_id: str
+    points_reversed: int
+    points_restored: int
+
+
 class StatusQuery(_Wire, frozen=True, kw_only=True):
     """Goes out in the query string."""
 
@@ -116,6 +129,16 @@ def finalize_request(order: FinalizeOrder) -> FinalizeRequest:
     )
 
 
+def return_request(order: ReturnOrder) -> ReturnRequest:
+    """In PDI's words."""
+    return ReturnRequest(
+        session_id=order.host_session,
+        return_id=order.return_id,
+        points_reversed=order.points_reversed,
+        points_restored=order.points_restored,
+    )
+
+
 def _item(line: BasketLine) -> Item:
     price = line.unit_price
     return Item(
@@ -139,7 +162,7 @@ class IdentifyReply(_Wire, frozen=True, kw_only=True):
     session_id: _Handle
     status: _Word
     customer_name: _Text | None
-    current_points: _Points
+    current_points: _Balance
     tier: _Text | None
     customer_id: str | None = None
     transaction_id: str | None = None
@@ -209,7 +232,7 @@ class FinalizeReply(_Wire, frozen=True, kw_only=True):
     session_id: str
     status: str
     earned_points: _Points
-    new_balance: _Points
+    new_balance: _Balance
     receipt_id: str
 
     def answers(self, request: FinalizeRequest) -> bool:
@@ -231,6 +254,24 @@ class Commit(_Wire, frozen=True, kw_only=True):
     key: Annotated[str, msgspec.Meta(max_length=255)]
     kind: CommitKind
     points: Annotated[int, msgspec.Meta(ge=-MAX_POINTS, le=MAX_POINTS)]
+
+
+class ReturnReply(_Wire, frozen=True, kw_only=True):
+    """What PDI has taken back and given back."""
+
+    session_id: _Handle
+    return_id: str
+    points_reversed: _Points
+    points_restored: _Points
+    new_balance: _Balance | None = None
+
+    def answers(self, request: ReturnRequest) -> bool:
+        """Both ids are ours."""
+        return self.session_id == request.session_id and self.return_id == request.return_id
+
+    def figures(self) -> ReturnFigures:
+        """In domain words."""
+        return ReturnFigures(points_reversed=self.points_reversed, points_restored=self.points_restored)
 
 
 class StatusReply(_Wire, frozen=True, kw_only=True):

@@ -59,12 +59,12 @@ class RedisAnswerCache:
         """Let go of the connections."""
         await self._redis.aclose(close_connection_pool=True)
 
-    async def get(self, call: Call, session_id: SessionId) -> CachedAnswer | None:
+    async def get(self, call: Call, session_id: SessionId, *, item: str = "") -> CachedAnswer | None:
         """See `AnswerCache.get`."""
         if not self._may_ask():
             return None
         try:
-            held = await self._redis.get(_key(call, session_id))
+            held = await self._redis.get(_key(call, session_id, item))
         except (RedisError, OSError) as error:
             self._failed(error)
             return None
@@ -72,12 +72,12 @@ class RedisAnswerCache:
         self._succeeded(CacheEvent.MISS if answer is None else CacheEvent.HIT)
         return answer
 
-    async def put(self, call: Call, session_id: SessionId, answer: CachedAnswer) -> None:
+    async def put(self, call: Call, session_id: SessionId, answer: CachedAnswer, *, item: str = "") -> None:
         """See `AnswerCache.put`."""
         if not self._may_ask():
             return
         try:
-            await self._redis.set(_key(call, session_id), _ENCODER.encode(answer), ex=_KEPT)
+            await self._redis.set(_key(call, session_id, item), _ENCODER.encode(answer), ex=_KEPT)
         except (RedisError, OSError) as error:
             self._failed(error)
         else:
@@ -118,8 +118,8 @@ def _read(held: bytes | str | None) -> CachedAnswer | None:
         return None
 
 
-def _key(call: Call, session_id: SessionId) -> str:
-    return f"{_PREFIX}:{call.value}:{session_id.hex}"
+def _key(call: Call, session_id: SessionId, item: str) -> str:
+    return f"{_PREFIX}:{call.value}:{session_id.hex}:{item}"
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

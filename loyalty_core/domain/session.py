@@ -23,6 +23,7 @@ from loyalty_core.domain.identifiers import (
     TransactionId,
 )
 from loyalty_core.domain.member import Member
+from loyalty_core.domain.purchase_return import PurchaseReturn
 from loyalty_core.domain.session_quote import SessionQuote
 
 
@@ -84,6 +85,7 @@ class Cause(StrEnum):
     SUPERSEDED = "superseded"
     RETURN_INTENDED = "return_intended"
     RETURN_SETTLED = "return_settled"
+    RETURN_REJECTED = "return_rejected"
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +154,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Earned points taken back by settled returns."""
     points_restored: int = 0
     """Redeemed points given back by settled returns."""
+    returns: tuple[PurchaseReturn, ...] = ()
+    """In the order of their intents."""
     failure: str | None = None
     """Why it failed: the host's reason, the operator's, or ``expired``."""
     deleted_at: datetime | None = None
@@ -223,17 +227,18 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     # -- before the sale is committed
 
     def host_identified(self, host_session: HostSessionId, member: Member) -> "Session":
-        """The host knows the customer, late: provisional answers end, and its tier counts from now on."""
+        """The host knows the customer, late: provisional answers end, its tier counts for what is not booked yet."""
+        if self.status in SETTLED:
+            return self._next(host_session=host_session)
         if self.status not in OPEN | {SessionStatus.FINALIZING}:
             raise self._refuse("identify")
         return self._next(host_session=host_session, tier=member.tier)
 
     def host_session_lost(self) -> "Session":
         """The host no longer knows its session: it has to identify the customer again before anything is sent."""
-        if self.status in OPEN:
-            return self._next(host_session=None)
-        delivery = self._finalizing("identify again")
-        return self._next(host_session=None, delivery=delivery)
+        if self.status in {SessionStatus.FAILED, SessionStatus.CANCELLED}:
+            raise self._refuse("identify again")
+        return self._next(host_session=None)
 
     def quoted(self, quote: SessionQuote, now: datetime) -> "Session":
         """A basket was quoted; an empty one takes the session back to `active`."""
@@ -252,7 +257,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         else:
             self.check_open("cancel", now)
             settled = None
-        return self._next(status=SessionStatus.CANCELLED, delivery=settled, closed_at=now)
+        return self._next(status=SessionStatus.CANCELLED, delivery=settled, returns=self._voided(now), closed_at=now)
 
     def expire(self, now: datetime) -> "Session":
         """Its time ran out before anything was intended."""
@@ -311,7 +316,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             closed_at=now,
         )
 
-    def revert(self) -> "Session":
+    def revert(self, now: datetime) -> "Session":
         """A definite no to the live call before its answer: as if the intent had never been, but for its number.
 
         Raises:
@@ -320,7 +325,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         delivery = self._finalizing("revert")
         if delivery.accepted_at is not None or delivery.unanswered or self.intent is None:
             raise self._refuse("revert")
-        return self._next(status=self.intent.resumes, intent=None, delivery=None)
+        return self._next(status=self.intent.resumes, intent=None, delivery=None, returns=self._voided(now))
 
     def fail(self, reason: str, now: datetime) -> "Session":
         """A definite no to a worker, with no attempt unanswered.
@@ -331,24 +336,50 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         delivery = self._finalizing("fail")
         if delivery.unanswered:
             raise self._refuse("fail")
-        return self._next(status=SessionStatus.FAILED, failure=reason, delivery=delivery.settle(), closed_at=now)
+        return self._next(
+            status=SessionStatus.FAILED,
+            failure=reason,
+            delivery=delivery.settle(),
+            returns=self._voided(now),
+            closed_at=now,
+        )
 
     def abandon(self, reason: str, now: datetime) -> "Session":
         """An operator gives up a parked delivery, on record."""
         delivery = self._finalizing("abandon")
         if delivery.parked_at is None:
             raise self._refuse("abandon")
-        return self._next(status=SessionStatus.FAILED, failure=reason, delivery=delivery.settle(), closed_at=now)
+        return self._next(
+            status=SessionStatus.FAILED,
+            failure=reason,
+            delivery=delivery.settle(),
+            returns=self._voided(now),
+            closed_at=now,
+        )
 
     # -- inside
 
+    def _voided(self, now: datetime) -> tuple[PurchaseReturn, ...]:
+        """The returns that were queued behind a sale that is not going to be booked."""
+        return tuple(goods.void(now) if goods.is_owed else goods for goods in self.returns)
+
     def _next(self, **changes: Any) -> "Session":
-        return msgspec.structs.replace(self, version=self.version + 1, **changes)
+        return evolve(self, **changes)
 
     def _refuse(self, call: str) -> IllegalTransition:
-        return IllegalTransition(call, self.status.value, _ALLOWED.get(self.status, ()))
+        return refusal(self, call)
 
     def _finalizing(self, call: str) -> Delivery:
         if self.status is not SessionStatus.FINALIZING or self.delivery is None:
             raise self._refuse(call)
         return self.delivery
+
+
+def evolve(session: Session, **changes: Any) -> Session:
+    """The session after one transition: `changes`, and the next version."""
+    return msgspec.structs.replace(session, version=session.version + 1, **changes)
+
+
+def refusal(session: Session, call: str) -> IllegalTransition:
+    """The error of a call that the session's state does not allow, with what it does allow."""
+    return IllegalTransition(call, session.status.value, _ALLOWED.get(session.status, ()))

@@ -22,10 +22,10 @@ class AnswerCache(Protocol):
     milliseconds before it gives up.
     """
 
-    async def get(self, call: Call, session_id: SessionId) -> CachedAnswer | None:
-        """The answer, or None where it is not held or the cache is away."""
+    async def get(self, call: Call, session_id: SessionId, *, item: str = "") -> CachedAnswer | None:
+        """The answer, or None where it is not held or the cache is away. `item` as in `StoredAnswer`."""
         ...
 
-    async def put(self, call: Call, session_id: SessionId, answer: CachedAnswer) -> None:
+    async def put(self, call: Call, session_id: SessionId, answer: CachedAnswer, *, item: str = "") -> None:
         """Hold the answer for a while."""
         ...

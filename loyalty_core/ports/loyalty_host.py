@@ -16,9 +16,11 @@ from loyalty_core.domain.identifiers import (
     CustomerId,
     HostSessionId,
     ReceiptId,
+    ReturnId,
     TransactionId,
 )
 from loyalty_core.domain.member import Member
+from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.session import HostReceipt
 from loyalty_core.domain.session_quote import HostQuote
 
@@ -118,6 +120,16 @@ class FinalizeOrder(msgspec.Struct, frozen=True, kw_only=True):
     receipt: ReceiptId
 
 
+class ReturnOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """The frozen body of a return, and the key that makes repeating it safe. Points are whole points."""
+
+    key: str
+    host_session: HostSessionId
+    return_id: ReturnId
+    points_reversed: int
+    points_restored: int
+
+
 class LoyaltyHost(Protocol):
     """The host, behind its circuit breaker, bulkhead, token and deadlines.
 
@@ -141,6 +153,10 @@ class LoyaltyHost(Protocol):
 
     async def finalize(self, order: FinalizeOrder, *, within: float) -> HostReceipt:
         """Book the sale. Repeating it with the same key books nothing twice."""
+        ...
+
+    async def send_return(self, order: ReturnOrder, *, within: float) -> ReturnFigures:
+        """Book a return; the figures are the host's. Repeating it with the same key books nothing twice."""
         ...
 
     async def report(self, session: HostSessionId, *, within: float) -> HostSessionReport:

@@ -19,6 +19,7 @@ class Call(StrEnum):
 
     IDENTIFY = "identify"
     FINALIZE = "finalize"
+    RETURN = "return"
 
 
 class Lane(StrEnum):
@@ -44,6 +45,8 @@ class StoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of record of one call on the unit's last session, byte for byte."""
 
     call: Call
+    item: str = ""
+    """Which one of the call's answers it is, where a session can have several: the return's id."""
     body: bytes
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from loyalty_core.domain.identifiers import ReceiptId, TransactionId, format_session_id
+from loyalty_core.domain.purchase_return import PurchaseReturn, ReturnStatus
 from loyalty_core.domain.rewards_spread import ExclusionReason
 from loyalty_core.domain.session import Session, SessionStatus
 
@@ -75,6 +76,19 @@ class FinalizeAnswer(Answer, frozen=True, kw_only=True):
     new_balance: int | None
     receipt_id: ReceiptId
     provisional: bool
+
+
+class ReturnAnswer(Answer, frozen=True, kw_only=True):
+    """What a return took back (`returned`), or will (`accepted`; the figures are then provisional)."""
+
+    session_id: str
+    return_id: str
+    status: ReturnStatus
+    points_reversed: int
+    points_restored: int
+    remaining_points: int
+    """Earned points left of the sale."""
+    session_status: str
 
 
 class CancelAnswer(Answer, frozen=True, kw_only=True):
@@ -229,4 +243,23 @@ def promised_answer(session: Session) -> FinalizeAnswer:
         new_balance=None,
         receipt_id=intent.receipt,
         provisional=True,
+    )
+
+
+def return_answer(session: Session, goods: PurchaseReturn) -> ReturnAnswer:
+    """The answer that a return has on record.
+
+    `goods` was answered before; `ValueError` otherwise, which is a bug of the caller.
+    """
+    answered = goods.answered
+    if answered is None:
+        raise ValueError("only a return that was answered has this answer")
+    return ReturnAnswer(
+        session_id=format_session_id(session.id),
+        return_id=goods.id,
+        status=goods.status,
+        points_reversed=answered.figures.points_reversed,
+        points_restored=answered.figures.points_restored,
+        remaining_points=answered.remaining_points,
+        session_status=answered.session_status,
     )

@@ -11,6 +11,7 @@ from loyalty_core.ports.loyalty_host import LoyaltyHost
 from loyalty_core.ports.session_store import Loaded
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.delivery_pace import DeliveryPace
+from loyalty_core.use_cases.errands import SALE
 from loyalty_core.use_cases.settlement import Settled, Settlement, Try
 
 _GRACE: Final = timedelta(seconds=5)
@@ -74,6 +75,7 @@ class DeliverPending:
         if delivery is None or delivery.claimed_until is None:
             raise ValueError("a claimed session has a lease")
         turn = Try(
+            errand=SALE,
             deadline=Deadline(self._clock, self._budgets.finalize),
             time=StoreTime(self._clock, loaded.now),
             lease=delivery.claimed_until,

@@ -35,6 +35,7 @@ from loyalty_core.use_cases.answers import (
     settled_answer,
 )
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
+from loyalty_core.use_cases.errands import SALE
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.settlement import Settlement, Try
@@ -189,7 +190,9 @@ class FinalizeSession:
         )
         if not command.apply_rewards:
             return await self._finish_without_rewards(session, intent, now)
-        turn = Try(deadline=deadline, time=time, lease=self._settlement.lease_for(now, deadline), live=True)
+        turn = Try(
+            errand=SALE, deadline=deadline, time=time, lease=self._settlement.lease_for(now, deadline), live=True
+        )
         wait = self._host.unavailable_for()
         if wait > 0:
             if command.redeem_points:

@@ -9,6 +9,7 @@ from loyalty_core.ports.session_store import Loaded, SessionStore
 from loyalty_core.use_cases.access import load_for
 from loyalty_core.use_cases.answers import DeliveryProgress, StatusAnswer
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
+from loyalty_core.use_cases.errands import SALE
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.quote_answer import quote_answer
 from loyalty_core.use_cases.settlement import Settlement, Try
@@ -67,6 +68,7 @@ class GetSessionStatus:
     async def _look(self, loaded: Loaded) -> Session:
         deadline = Deadline(self._clock, self._budgets.status)
         turn = Try(
+            errand=SALE,
             deadline=deadline,
             time=StoreTime(self._clock, loaded.now),
             lease=self._settlement.lease_for(loaded.now, deadline),

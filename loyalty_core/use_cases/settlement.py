@@ -1,4 +1,4 @@
-"""One try at what a `finalizing` session owes the loyalty host. The live call and the workers take the same steps.
+"""One try at something a session owes the loyalty host. The live call and the workers take the same steps.
 
 Intent, commit, call, outcome: whatever is sent is on record before it leaves, and whatever comes back is written over
 the session as it is by then. The order of the steps is what makes a point impossible to lose or to double.
@@ -6,6 +6,7 @@ the session as it is by then. The order of the steps is what makes a point impos
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -17,13 +18,11 @@ from loyalty_core.domain.errors import (
     RedemptionNeedsHost,
     RejectedByHost,
 )
-from loyalty_core.domain.identifiers import format_session_id
-from loyalty_core.domain.session import Cause, HostReceipt, Session, SessionStatus
+from loyalty_core.domain.session import Cause, Session
 from loyalty_core.ports.answer_cache import AnswerCache, CachedAnswer
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.identifier_source import IdentifierSource
 from loyalty_core.ports.loyalty_host import (
-    FinalizeOrder,
     HostError,
     HostNotSent,
     HostRefusesUs,
@@ -35,9 +34,9 @@ from loyalty_core.ports.loyalty_host import (
 )
 from loyalty_core.ports.observer import Observer
 from loyalty_core.ports.session_store import SessionStore, StaleSession
-from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, Lane, SessionChange, StoredAnswer
-from loyalty_core.use_cases.answers import promised_answer, record, settled_answer
+from loyalty_core.ports.unit_of_work import CustomerSnapshot, Lane, SessionChange
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
+from loyalty_core.use_cases.errands import Errand
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.transitions import STORAGE_TROUBLE, Transitions
 
@@ -54,9 +53,13 @@ class SettlementPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How long an outcome may stay unknown before an operator is asked."""
 
 
-class Try(msgspec.Struct, frozen=True, kw_only=True):
-    """One actor's turn with one session."""
+ReceiptT = TypeVar("ReceiptT")
 
+
+class Try(msgspec.Struct, Generic[ReceiptT], frozen=True, kw_only=True):
+    """One actor's turn with one errand of one session."""
+
+    errand: Errand[ReceiptT]
     deadline: Deadline
     time: StoreTime
     lease: datetime
@@ -91,6 +94,22 @@ class _Ended(Exception):
     def __init__(self, session: Session) -> None:
         super().__init__("the try is over")
         self.session = session
+
+
+class _Prepared(msgspec.Struct, Generic[ReceiptT], frozen=True, kw_only=True):
+    """A session whose attempt is begun; or which the host turned out to have booked before."""
+
+    session: Session
+    booked: ReceiptT | None
+
+
+class _Unprepared(Exception):
+    """The host has ended the try before anything of it was sent; `session` is as the steps until then have left it."""
+
+    def __init__(self, session: Session, error: HostError) -> None:
+        super().__init__("nothing was sent")
+        self.session = session
+        self.error = error
 
 
 class Settlement:
@@ -128,7 +147,7 @@ class Settlement:
         ceiling = min(self._policy.backoff_cap, self._policy.backoff_base * 2 ** min(attempts, 32))
         return now + timedelta(seconds=max(at_least, ceiling * self._identifiers.jitter()))
 
-    async def advance(self, session: Session, turn: Try, *, begun: bool) -> Settled:
+    async def advance(self, session: Session, turn: Try[ReceiptT], *, begun: bool) -> Settled:
         """Do what `session` owes, as far as the host allows.
 
         `begun` says that the caller has committed this attempt with the intent, so that it may be sent at once.
@@ -140,7 +159,7 @@ class Settlement:
         except _Ended as ended:
             return Settled(session=ended.session)
 
-    async def book_if_found(self, session: Session, turn: Try) -> Session:
+    async def book_if_found(self, session: Session, turn: Try[ReceiptT]) -> Session:
         """Ask the host about earlier sends without an answer; settle the session if it has booked one of them."""
         try:
             receipt = await self._find_commit(session, turn)
@@ -154,32 +173,43 @@ class Settlement:
 
     # -- the steps
 
-    async def _advance(self, session: Session, turn: Try, *, begun: bool) -> Settled:
+    async def _advance(self, session: Session, turn: Try[ReceiptT], *, begun: bool) -> Settled:
+        current = session
         for once_more in (True, False):
+            if not begun:
+                try:
+                    prepared = await self._prepare(current, turn)
+                except _Unprepared as stopped:
+                    return await self._end_before_send(stopped.session, stopped.error, turn)
+                current = prepared.session
+                if prepared.booked is not None:
+                    return await self._book(current, prepared.booked, turn)
             try:
-                if session.host_session is None:
-                    session = await self._make_known(session, turn)
-                receipt = None if begun else await self._find_commit(session, turn)
-                if receipt is not None:
-                    return await self._book(session, receipt, turn)
-                if not begun:
-                    session = await self._begin(session, turn)
-            except HostError as error:
-                return await self._end_before_send(session, error, turn)
-            try:
-                receipt = await self._host.finalize(self._order(session), within=turn.deadline.left())
+                receipt = await turn.errand.send(self._host, current, within=turn.deadline.left())
             except HostSessionUnknown as error:
                 if not once_more:
-                    return await self._end_after_send(session, error, turn)
-                session = await self._forget_host_session(session, error, turn)
+                    return await self._end_after_send(current, error, turn)
+                current = await self._forget_host_session(current, error, turn)
                 begun = False
             except HostError as error:
-                return await self._end_after_send(session, error, turn)
+                return await self._end_after_send(current, error, turn)
             else:
-                return await self._book(session, receipt, turn)
+                return await self._book(current, receipt, turn)
         raise AssertionError("the second round returns")
 
-    async def _make_known(self, session: Session, turn: Try) -> Session:
+    async def _prepare(self, session: Session, turn: Try[ReceiptT]) -> _Prepared[ReceiptT]:
+        """All that comes before a send: what the host has to learn first, what it has booked already, the attempt."""
+        try:
+            if session.host_session is None:
+                session = await self._make_known(session, turn)
+            receipt = await self._find_commit(session, turn)
+            if receipt is None:
+                session = await self._begin(session, turn)
+        except HostError as error:
+            raise _Unprepared(session, error) from error
+        return _Prepared(session=session, booked=receipt)
+
+    async def _make_known(self, session: Session, turn: Try[ReceiptT]) -> Session:
         """The step owed since identify: the host learns of the customer, we learn the tier."""
         found = await self._host.identify(
             session.channel,
@@ -198,10 +228,9 @@ class Settlement:
         snapshot = CustomerSnapshot(member=found.member, at=turn.time.now())
         return (await self._record(session, known, turn, snapshot=snapshot)).session
 
-    async def _find_commit(self, session: Session, turn: Try) -> HostReceipt | None:
+    async def _find_commit(self, session: Session, turn: Try[ReceiptT]) -> ReceiptT | None:
         """What the host has booked of earlier sends. Absence proves nothing: the send may still be under way."""
-        delivery = _delivery(session)
-        if not delivery.unanswered or session.host_session is None:
+        if not _delivery(session, turn).unanswered or session.host_session is None:
             return None
         try:
             report = await self._host.report(
@@ -209,17 +238,14 @@ class Settlement:
             )
         except HostSessionUnknown:
             return None
-        key = idempotency_key(session, delivery)
-        booked = [commit for commit in report.commits if commit.key == key]
-        if not booked:
-            return None
-        return HostReceipt(earned_points=sum(commit.points for commit in booked if commit.is_accrual))
+        return turn.errand.found(session, report)
 
-    async def _begin(self, session: Session, turn: Try) -> Session:
+    async def _begin(self, session: Session, turn: Try[ReceiptT]) -> Session:
         """Commit the attempt before it is sent. Whoever was overtaken here must not send."""
         if turn.deadline.left() <= 0:
             raise HostNotSent("no_time_left")
-        begun = session.attempt(_delivery(session).begin_attempt(turn.time.now(), turn.lease))
+        ready = turn.errand.ready(session)
+        begun = turn.errand.attempt(ready, _delivery(ready, turn).begin_attempt(turn.time.now(), turn.lease))
         try:
             await self._transitions.commit(
                 SessionChange(before=session, after=begun, cause=Cause.ATTEMPT_BEGUN), lane=Lane.OUTCOME
@@ -230,48 +256,33 @@ class Settlement:
             raise self._unrecorded(session, turn) from None
         return begun
 
-    def _order(self, session: Session) -> FinalizeOrder:
-        intent = session.intent
-        if intent is None or session.host_session is None:
-            raise ValueError("only an intent known to the host can be sent")
-        return FinalizeOrder(
-            key=idempotency_key(session, _delivery(session)),
-            host_session=session.host_session,
-            transaction=session.transaction,
-            basket=intent.basket,
-            earned_points=intent.quote.earned_points,
-            program_version=intent.quote.ours.program_version,
-            receipt=intent.receipt,
-        )
-
     # -- the outcomes
 
-    async def _book(self, session: Session, receipt: HostReceipt, turn: Try) -> Settled:
-        def booked(current: Session) -> _Outcome:
-            return _Outcome(after=current.complete(receipt, turn.time.now()), cause=Cause.HOST_ACCEPTED)
+    async def _book(self, session: Session, receipt: ReceiptT, turn: Try[ReceiptT]) -> Settled:
+        errand = turn.errand
 
+        def booked(current: Session) -> _Outcome:
+            return _Outcome(after=errand.complete(current, receipt, turn.time.now()), cause=errand.accepted)
+
+        if errand.booked_otherwise(session, receipt):
+            self._observer.booked_otherwise(session)
         settled = await self._record(session, booked, turn)
-        if settled.session.status is SessionStatus.FINALIZED and settled.session.intent is not None:
-            intent = settled.session.intent
-            if receipt.earned_points != intent.quote.earned_points:
-                self._observer.booked_otherwise(settled.session)
-            await self._cache.put(
-                Call.FINALIZE,
-                session.id,
-                CachedAnswer(
-                    client=session.client,
-                    channel=session.channel,
-                    fingerprint=intent.fingerprint,
-                    body=record(settled_answer(settled.session)).body,
-                ),
-            )
+        await self._mirror(settled.session, errand)
         return settled
 
-    async def _end_before_send(self, session: Session, error: HostError, turn: Try) -> Settled:
+    async def _mirror(self, session: Session, errand: Errand[ReceiptT]) -> None:
+        final = errand.final_answer(session)
+        if final is not None:
+            cached = CachedAnswer(
+                client=session.client, channel=session.channel, fingerprint=final.fingerprint, body=final.body
+            )
+            await self._cache.put(final.call, session.id, cached, item=final.item)
+
+    async def _end_before_send(self, session: Session, error: HostError, turn: Try[ReceiptT]) -> Settled:
         """Nothing of this try was sent."""
 
         def ended(current: Session) -> _Outcome:
-            delivery = _delivery(current)
+            delivery = _delivery(current, turn)
             now = turn.time.now()
             if delivery.unanswered == 0:
                 final = self._judged(current, delivery, error, turn)
@@ -282,11 +293,11 @@ class Settlement:
 
         return await self._record(session, ended, turn)
 
-    async def _end_after_send(self, session: Session, error: HostError, turn: Try) -> Settled:
+    async def _end_after_send(self, session: Session, error: HostError, turn: Try[ReceiptT]) -> Settled:
         """This try was sent, and the host did not accept it."""
 
         def ended(current: Session) -> _Outcome:
-            delivery = _delivery(current)
+            delivery = _delivery(current, turn)
             retry_at = self._pause(delivery, error, turn.time.now())
             if isinstance(error, HostSilence):
                 silent = delivery.attempt_unanswered(turn.lease, error.reason, retry_at)
@@ -303,51 +314,57 @@ class Settlement:
 
         return await self._record(session, ended, turn)
 
-    async def _forget_host_session(self, session: Session, error: HostError, turn: Try) -> Session:
+    async def _forget_host_session(self, session: Session, error: HostError, turn: Try[ReceiptT]) -> Session:
         """The host no longer knows its session. It said so, so this send is answered; identify again, same key."""
 
         def lost(current: Session) -> _Outcome:
-            delivery = _delivery(current).attempt_never_left(turn.lease, error.reason, turn.time.now())
+            delivery = _delivery(current, turn).attempt_never_left(turn.lease, error.reason, turn.time.now())
             kept = delivery if delivery.claimed_until is not None else delivery.claim(turn.lease)
             return _Outcome(
-                after=current.attempt(kept).host_session_lost(), cause=Cause.HOST_SESSION_LOST, detail=error.reason
+                after=turn.errand.attempt(current, kept).host_session_lost(),
+                cause=Cause.HOST_SESSION_LOST,
+                detail=error.reason,
             )
 
         return (await self._record(session, lost, turn)).session
 
-    def _judged(self, session: Session, delivery: Delivery, error: HostError, turn: Try) -> _Outcome | None:
+    def _judged(self, session: Session, delivery: Delivery, error: HostError, turn: Try[ReceiptT]) -> _Outcome | None:
         """The end of an intent none of whose sends is unanswered, where the host's word allows one."""
         revertible = turn.live and delivery.accepted_at is None
-        current = session.attempt(delivery)
+        errand, now = turn.errand, turn.time.now()
+        current = errand.attempt(session, delivery)
         if isinstance(error, HostRejection):
             if revertible:
                 no = RejectedByHost(error.reason, error.message, error.details)
-                return _Outcome(after=current.revert(), cause=Cause.HOST_REJECTED, detail=error.reason, error=no)
-            after = current.fail(error.reason, turn.time.now())
-            return _Outcome(after=after, cause=Cause.HOST_REJECTED, detail=error.reason)
+                after = errand.take_back(current, now)
+                return _Outcome(after=after, cause=errand.rejected, detail=error.reason, error=no)
+            after = errand.fail(current, error.reason, now)
+            return _Outcome(after=after, cause=errand.rejected, detail=error.reason)
         if not revertible:
             return None
         retry_after = error.retry_after if isinstance(error, HostUndelivered) else 1.0
         if isinstance(error, HostRefusesUs):
             refused = HostRefusedUs(retry_after=retry_after)
-            return _Outcome(after=current.revert(), cause=Cause.HOST_REFUSED_US, detail=error.reason, error=refused)
-        if current.intent is not None and current.intent.basket.redeem_points:
+            after = errand.take_back(current, now)
+            return _Outcome(after=after, cause=Cause.HOST_REFUSED_US, detail=error.reason, error=refused)
+        if errand.spends_points(current):
             # Points are spent with the host's consent or not at all: a redemption is never queued unsent.
             needed = RedemptionNeedsHost(retry_after=retry_after)
-            return _Outcome(after=current.revert(), cause=Cause.REDEMPTION_UNSENT, detail=error.reason, error=needed)
+            after = errand.take_back(current, now)
+            return _Outcome(after=after, cause=Cause.REDEMPTION_UNSENT, detail=error.reason, error=needed)
         return None
 
-    def _waiting(self, session: Session, delivery: Delivery, error: HostError, turn: Try) -> _Outcome:
+    def _waiting(self, session: Session, delivery: Delivery, error: HostError, turn: Try[ReceiptT]) -> _Outcome:
         """It settles later. A POS that waits is promised so; a worker parks what has been unknown for too long."""
         now = turn.time.now()
         cause = Cause.DELIVERY_AWAITED
         undecidable = delivery.unanswered or isinstance(error, HostSessionUnknown)
         if turn.live:
-            after = session.promise(delivery, now)
+            after = turn.errand.promise(session, delivery, now)
         elif undecidable and now - delivery.begun_at >= self._policy.park_after:
-            after, cause = session.attempt(delivery.park(now)), Cause.PARKED
+            after, cause = turn.errand.attempt(session, delivery.park(now)), Cause.PARKED
         else:
-            after = session.attempt(delivery)
+            after = turn.errand.attempt(session, delivery)
         failed = isinstance(error, HostSilence | HostUndelivered)
         return _Outcome(after=after, cause=cause, detail=error.reason, host_failed=failed)
 
@@ -361,7 +378,7 @@ class Settlement:
         self,
         session: Session,
         outcome_of: Callable[[Session], _Outcome],
-        turn: Try,
+        turn: Try[ReceiptT],
         *,
         snapshot: CustomerSnapshot | None = None,
     ) -> Settled:
@@ -371,7 +388,7 @@ class Settlement:
             _Ended: the intent is no longer open and what is stored counts; or a POS waits and storage is away.
             OutcomeUnknown: it is not known whether the intent was taken back.
         """
-        number = _delivery(session).number
+        number = _delivery(session, turn).number
         current = session
         races = 0
         while True:
@@ -380,12 +397,13 @@ class Settlement:
                 await self._transitions.commit(
                     SessionChange(before=current, after=outcome.after, cause=outcome.cause, detail=outcome.detail),
                     lane=Lane.OUTCOME,
-                    answer=_answer_of(current, outcome.after),
+                    answer=turn.errand.answer(current, outcome.after),
                     snapshot=snapshot,
                 )
             except StaleSession:
                 current = await self._reread(session)
-                if not _is_open(current, number):
+                still_owed = turn.errand.delivery(current)
+                if still_owed is None or still_owed.number != number:
                     raise _Ended(current) from None
                 races += 1
                 await self._transitions.give_way(races)
@@ -396,38 +414,20 @@ class Settlement:
             else:
                 return Settled(session=outcome.after, error=outcome.error, host_failed=outcome.host_failed)
 
-    def _unrecorded(self, session: Session, turn: Try) -> Exception:
+    def _unrecorded(self, session: Session, turn: Try[ReceiptT]) -> Exception:
         """Storage is away and the intent stands: a POS is promised so, and a worker will find out what came of it."""
         self._observer.outcome_not_recorded(session)
         if not turn.live:
             return _Ended(session)
-        return _Ended(session.promise(_delivery(session), turn.time.now()))
+        return _Ended(turn.errand.promise(session, _delivery(session, turn), turn.time.now()))
 
     async def _reread(self, session: Session) -> Session:
         loaded = await self._store.find(session.id)
         return session if loaded is None else loaded.session
 
 
-def idempotency_key(session: Session, delivery: Delivery) -> str:
-    """The key of an intent: the session and the intent's number, the same for each of its sends."""
-    return f"{format_session_id(session.id)}:{delivery.number}"
-
-
-def _delivery(session: Session) -> Delivery:
-    if session.delivery is None:
-        raise ValueError("only a session with an intent has a delivery")
-    return session.delivery
-
-
-def _is_open(session: Session, number: int) -> bool:
-    delivery = session.delivery
-    return session.status is SessionStatus.FINALIZING and delivery is not None and delivery.number == number
-
-
-def _answer_of(before: Session, after: Session) -> StoredAnswer | None:
-    """The answer of record that a change gives to finalize; a POS that repeats the call gets it."""
-    if after.status is SessionStatus.FINALIZED:
-        return StoredAnswer(call=Call.FINALIZE, body=record(settled_answer(after)).body)
-    if after.is_promised and not before.is_promised:
-        return StoredAnswer(call=Call.FINALIZE, body=record(promised_answer(after)).body)
-    return None
+def _delivery(session: Session, turn: Try[ReceiptT]) -> Delivery:
+    delivery = turn.errand.delivery(session)
+    if delivery is None:
+        raise ValueError("the session does not owe this errand")
+    return delivery

@@ -98,7 +98,7 @@ def test_a_reverted_intent_leaves_its_number_only(resumes: msgspec.Struct) -> No
     before = ACTIVE if resumes is ACTIVE else CALCULATED
     intent = an_intent(resumes=before.status)
 
-    reverted = before.begin_finalize(intent, a_delivery(), NOW).revert()
+    reverted = before.begin_finalize(intent, a_delivery(), NOW).revert(NOW)
 
     assert msgspec.structs.replace(before, version=9, intents=1) == reverted
 

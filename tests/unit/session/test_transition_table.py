@@ -24,7 +24,7 @@ TRANSITIONS: Final[dict[str, Callable[[Session], Session]]] = {
     "attempt": lambda session: session.attempt(a_delivery().begin_attempt(NOW, LEASE)),
     "promise": lambda session: session.promise(a_delivery(), NOW),
     "complete": lambda session: session.complete(HostReceipt(earned_points=450), NOW),
-    "revert": Session.revert,
+    "revert": lambda session: session.revert(NOW),
     "fail": lambda session: session.fail("insufficient_points", NOW),
     "abandon": lambda session: session.abandon("lost at the host", NOW),
 }
@@ -43,9 +43,9 @@ finalizing, unanswered      | =        | =  | -          | -      | -         | 
 finalizing, all answered    | =        | =  | -          | -      | -         | -      | -          | -
 finalizing, promised        | =        | =  | -          | -      | cancelled | -      | -          | -
 finalizing, parked          | =        | =  | -          | -      | -         | -      | -          | -
-finalized                   | -        | -  | -          | -      | -         | -      | -          | -
-partially returned          | -        | -  | -          | -      | -         | -      | -          | -
-returned                    | -        | -  | -          | -      | -         | -      | -          | -
+finalized                   | =        | =  | -          | -      | -         | -      | -          | -
+partially returned          | =        | =  | -          | -      | -         | -      | -          | -
+returned                    | =        | =  | -          | -      | -         | -      | -          | -
 failed, refused             | -        | -  | sf         | sf     | sf        | -      | sf         | sf
 failed, expired             | -        | -  | exp        | exp    | exp       | -      | exp        | exp
 cancelled                   | -        | -  | -          | -      | -         | -      | -          | -
