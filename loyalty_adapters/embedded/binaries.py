@@ -49,7 +49,8 @@ def find_binaries(major: int, account: Account | None) -> Binaries:
     copied = _under(_public_copy(site, major), major)
     if not _can_run(copied, account):
         raise EmbeddedServersError(
-            f"The servers' account may not enter {tempfile.gettempdir()}: set TMPDIR to a folder open to all."
+            f"The servers' account cannot run programs in {tempfile.gettempdir()}: "
+            "set TMPDIR to a folder open to all, or start as another user than root."
         )
     return copied
 

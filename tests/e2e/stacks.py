@@ -100,4 +100,4 @@ class RunningStack:
 
     def close(self) -> None:
         if not self.ended:
-            self.end(signal.SIGKILL)
+            self.end()

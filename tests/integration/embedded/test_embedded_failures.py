@@ -53,34 +53,41 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         quick(tmp_path / "file" / "home").start()
 
 
-def run_in_namespace(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a shell script as root of namespaces of its own, where it may mount; skip where the system forbids that."""
-    unshare = ["unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",))]
-    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
+def start_on_mount(options: str, home: Path) -> "subprocess.CompletedProcess[str]":
+    """Start servers in `home`, whose folder is a disk mounted with `options` for this one process.
+
+    Skips where the system lets this user mount nothing, not even in a namespace of its own.
+    """
+    outside = ["unshare", "--mount"]
+    inside = []
+    if os.geteuid() != 0:
+        outside.append("--map-root-user")
+        inside = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    if subprocess.run([*outside, *inside, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this system lets nobody mount: a full or read-only disk cannot be made")
-    command = [*unshare, "sh", "-ec", script, "sh", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    home.parent.mkdir()
+    script = f'mount -t tmpfs -o {options},mode=0755 tmpfs "$1"; shift; exec "$@"'
+    command = [*inside, sys.executable, "-c", START, str(home), str(postgres_major())]
+    return subprocess.run(
+        [*outside, "sh", "-ec", script, "sh", str(home.parent), *command], capture_output=True, text=True, check=False
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("size", ["1m", "16m"], ids=["while the database is made", "later on"])
 def test_a_full_disk_is_one_sentence(tmp_path: Path, size: str) -> None:
     """Whoever meets the full disk, the sentence is the same and names the folder and the variable."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    script = 'mount -t tmpfs -o size="$1",mode=0755 tmpfs "$2"; shift; "$2" -c "$3" "$1/home" "$4"'
-    done = run_in_namespace(script, size, str(disk), sys.executable, START, str(postgres_major()))
-    assert f"The disk that holds {disk}/home is full" in done.stderr
+    home = tmp_path / "disk" / "home"
+    done = start_on_mount(f"size={size}", home)
+    assert f"The disk that holds {home} is full" in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.returncode == 1
 
 
 def test_a_read_only_disk_is_one_sentence(tmp_path: Path) -> None:
     """A folder that cannot be written says which variable moves it."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    script = 'mount -t tmpfs -o ro tmpfs "$1"; "$2" -c "$3" "$1/home" "$4"'
-    done = run_in_namespace(script, str(disk), sys.executable, START, str(postgres_major()))
-    assert f"Cannot write to {disk}/home" in done.stderr
+    home = tmp_path / "disk" / "home"
+    done = start_on_mount("ro", home)
+    assert f"Cannot write to {home}" in done.stderr
     assert "LOYALTY_HOME" in done.stderr
     assert done.stderr.count("\n") == 1
 

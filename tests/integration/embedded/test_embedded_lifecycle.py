@@ -127,6 +127,9 @@ def test_a_second_instance_is_refused_in_one_sentence(home: Path, parent: "subpr
         quick(home).start()
     assert time.monotonic() - started < 1
     write_row(database_url)
+    parent.kill()
+    with quick(home) as addresses:
+        assert read_rows(addresses.database_url) == [(42,)]
 
 
 def test_kill_9_of_the_parent_leaves_no_process_and_every_committed_row(
