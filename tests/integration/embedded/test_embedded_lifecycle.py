@@ -128,6 +128,7 @@ def test_a_second_instance_is_refused_in_one_sentence(home: Path, parent: "subpr
     assert time.monotonic() - started < 1
     write_row(database_url)
     parent.kill()
+    parent.wait()
     with quick(home) as addresses:
         assert read_rows(addresses.database_url) == [(42,)]
 
