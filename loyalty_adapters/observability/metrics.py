@@ -72,7 +72,9 @@ class Metrics:
         self.pool_size = Labelled(make.gauge("database_connections", "Connections in the pool.", "lane"))
         self.pool_idle = Labelled(make.gauge("database_connections_idle", "Those not at work.", "lane"))
         self.pool_waiting = Labelled(make.gauge("database_waiting", "Calls that wait for a connection.", "lane"))
-        self.answer_cache = Labelled(make.counter("answer_cache_reads", "Reads of the mirror of answers.", "result"))
+        self.answer_cache = Labelled(
+            make.counter("answer_cache_events", "What came of asking the mirror of answers.", "event")
+        )
 
         self.job_runs = Labelled(make.counter("job_runs", "Ended runs of jobs.", "job", "outcome"))
         self.job_seconds = Labelled(make.counter("job_run_seconds", "Time that runs of jobs took.", "job"))

@@ -77,17 +77,11 @@ class QueueFeed:
 
 
 class AnswerCacheFeed:
-    """Hears how reads of the mirror of answers ended."""
+    """Hears what came of asking the mirror of answers."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._hits = metrics.answer_cache["hit",]
-        self._misses = metrics.answer_cache["miss",]
-        self._errors = metrics.answer_cache["error",]
+        self._metrics = metrics
 
-    def read(self, *, found: bool) -> None:
-        """The cache answered."""
-        (self._hits if found else self._misses).inc()
-
-    def failed(self) -> None:
-        """The cache did not answer."""
-        self._errors.inc()
+    def happened(self, event: str) -> None:
+        """A hit, a miss, a failure, ...: the cache's own word for it."""
+        self._metrics.answer_cache[str(event),].inc()

@@ -1,0 +1,60 @@
+"""Metrics to which everything has happened that can."""
+
+from datetime import timedelta
+from typing import Final
+
+from loyalty_adapters.observability.exposition import MetricsRegistry
+from loyalty_adapters.observability.metrics import Metrics
+from loyalty_adapters.observability.metrics_feeds import AnswerCacheFeed, DatabaseFeed, HostFeed, QueueFeed
+from loyalty_adapters.pdi import CircuitState, Outcome
+from loyalty_adapters.redis.answer_cache import CacheEvent
+from loyalty_core.domain.session import Cause
+from loyalty_core.ports.delivery_queue import QueueDepth
+from tests.unit.session.examples import NOW
+
+ROUTES: Final = ("/identify", "/calculateRewards", "/finalize", "/getSessionStatus", "/cancel", "/return", "/sessions")
+ENDPOINTS: Final = ("identify", "calculateRewards", "finalize", "getSessionStatus", "return")
+JOBS: Final = ("expire-sessions", "archive-finalized", "clear-cache", "reconcile")
+
+
+def exercised_registry() -> MetricsRegistry:
+    registry = MetricsRegistry()
+    metrics = Metrics(registry.own, version="1.2.3")
+    for route in ROUTES:
+        for status in (200, 404, 503):
+            metrics.request_answered("POST", route, status, 0.02)
+    for route in ("/health", "/health/ready", "/health/live", "/metrics", "unmatched"):
+        metrics.request_answered("GET", route, 200, 0.001)
+    _exercise_host(metrics)
+    cache = AnswerCacheFeed(metrics)
+    for event in CacheEvent:
+        cache.happened(event)
+    DatabaseFeed(metrics, {"intake": _pool, "outcome": _pool}).look()
+    QueueFeed(metrics).depth_is(QueueDepth(waiting=3, parked=1, oldest_intent_at=NOW - timedelta(minutes=1)), NOW)
+    for cause in Cause:
+        metrics.transitions["calculated", "finalizing", cause.value].inc()
+    for kind in ("earned", "redeemed", "reversed", "restored"):
+        metrics.points[kind,].inc(7)
+    for job in JOBS:
+        metrics.job_run_ended(job, "done", 1.5, NOW.timestamp())
+        metrics.job_run_ended(job, "failed", 1.5, None)
+    metrics.reconciliation_found("missing_at_pdi")
+    metrics.rate_limit_hit("client")
+    for name in ("database", "redis", "pdi"):
+        metrics.dependencies[name,].set(1)
+    return registry
+
+
+def _exercise_host(metrics: Metrics) -> None:
+    host = HostFeed(metrics)
+    for endpoint in ENDPOINTS:
+        for outcome in Outcome:
+            host.call_ended(endpoint, outcome, 0.2)
+    for circuit in ("pdi", "pdi_token"):
+        host.circuit_changed(circuit, CircuitState.CLOSED, CircuitState.OPEN)
+        host.circuit_is(circuit, CircuitState.HALF_OPEN)
+        host.circuit_changed(circuit, CircuitState.HALF_OPEN, CircuitState.CLOSED)
+
+
+def _pool() -> dict[str, int]:
+    return {"pool_size": 8, "pool_available": 5, "requests_waiting": 0}
