@@ -61,7 +61,18 @@ from loyalty_core.domain.program_parts import (
     TimeWindow,
 )
 from loyalty_core.domain.program_toml import program_from_toml, program_to_toml
+from loyalty_core.domain.purchase_return import PurchaseReturn, ReturnStatus
 from loyalty_core.domain.redemption import Redemption, RedemptionRefused
+from loyalty_core.domain.return_request import AmbiguousSku, InvalidReturn, ReturnedShare, ReturnLine, ReturnRequest
+from loyalty_core.domain.returns import (
+    BookedTotals,
+    ReturnFigures,
+    Sale,
+    SettledReturn,
+    figures_to_return,
+    sale_of,
+    share_to_return,
+)
 from loyalty_core.domain.rewards import PromotionAward, Quote, calculate
 from loyalty_core.domain.session import Session, SessionStatus
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
@@ -71,6 +82,7 @@ from loyalty_core.use_cases.answers import (
     IdentifyAnswer,
     QuoteAnswer,
     Recorded,
+    ReturnAnswer,
     StatusAnswer,
 )
 from loyalty_core.use_cases.budgets import Budgets
@@ -83,12 +95,16 @@ from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
 from loyalty_core.use_cases.pricing import Authority, Pricing
+from loyalty_core.use_cases.programs import SaleProgram
+from loyalty_core.use_cases.return_purchase import ReturnGoods, ReturnPurchase
 from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
 
 __all__ = [
+    "AmbiguousSku",
     "Authority",
     "Basket",
     "BasketLine",
+    "BookedTotals",
     "Budgets",
     "Calculate",
     "CalculateRewards",
@@ -124,6 +140,7 @@ __all__ = [
     "InFlight",
     "InvalidBasket",
     "InvalidProgram",
+    "InvalidReturn",
     "LineExplanation",
     "LoyaltyError",
     "Member",
@@ -136,6 +153,7 @@ __all__ = [
     "ProgramMistake",
     "Promotion",
     "PromotionAward",
+    "PurchaseReturn",
     "Quote",
     "QuoteAnswer",
     "QuoteChanged",
@@ -148,14 +166,25 @@ __all__ = [
     "RedemptionRules",
     "RejectedByHost",
     "RetryableError",
+    "ReturnAnswer",
+    "ReturnFigures",
+    "ReturnGoods",
     "ReturnId",
+    "ReturnLine",
+    "ReturnPurchase",
+    "ReturnRequest",
+    "ReturnStatus",
+    "ReturnedShare",
     "RewardProgram",
+    "Sale",
+    "SaleProgram",
     "Session",
     "SessionExpired",
     "SessionId",
     "SessionNotFound",
     "SessionQuote",
     "SessionStatus",
+    "SettledReturn",
     "Settlement",
     "SettlementFailed",
     "SettlementPolicy",
@@ -174,10 +203,13 @@ __all__ = [
     "example_program_toml",
     "example_programs",
     "explain",
+    "figures_to_return",
     "format_session_id",
     "parse_session_id",
     "program_from_json",
     "program_from_toml",
     "program_to_json",
     "program_to_toml",
+    "sale_of",
+    "share_to_return",
 ]

@@ -16,15 +16,19 @@ class QueueDepth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryQueue(Protocol):
-    """The sessions whose settlement is owed. There is no second record: a `finalizing` session is its own entry."""
+    """The sessions that owe the host something. There is no second record: a `finalizing` session is its own entry,
+    and so is a return that is `accepted`.
+    """
 
     async def claim_due(self, limit: int, lease: timedelta) -> tuple[Loaded, ...]:
         """Up to `limit` sessions that are due, leased to the caller: no other worker gets them before the lease ends.
 
-        A session is due when its `next_attempt_at` has passed by the store's clock and it is not parked. Oldest
-        intent first; of one customer only the oldest, and none while an older one of that customer is claimed or due
-        within a few seconds (one in a long back-off, or parked, holds nobody up). Each returned session is at the
-        version the claim has made. Rows locked by others are skipped, never waited for.
+        A session is due when the `next_attempt_at` of its sale, or of the first return that its settled sale still
+        owes, has passed by the store's clock and that delivery is not parked; the lease is on that delivery. So a sale
+        goes before its returns, and a return before later ones. Oldest intent first; of one customer only the oldest,
+        and none while an older one of that customer is claimed or due within a few seconds (one in a long back-off,
+        or parked, holds nobody up). Each returned session is at the version the claim has made. Rows locked by others
+        are skipped, never waited for.
         """
         ...
 

@@ -167,6 +167,19 @@ class DeliveryProgress(Answer, frozen=True, kw_only=True):
     parked_at: datetime | None
 
 
+class ReturnProgress(Answer, frozen=True, kw_only=True):
+    """One return, and how far its settlement has come."""
+
+    return_id: str
+    status: ReturnStatus
+    points_reversed: int | None
+    points_restored: int | None
+    created_at: datetime
+    settled_at: datetime | None
+    failure: str | None
+    delivery: DeliveryProgress
+
+
 class StatusAnswer(Answer, frozen=True, kw_only=True):
     """Everything a POS may see of its session."""
 
@@ -193,6 +206,7 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     quote: QuoteAnswer | None
     delivery: DeliveryProgress | None
+    returns: tuple[ReturnProgress, ...]
 
 
 def identify_answer(session: Session) -> IdentifyAnswer:

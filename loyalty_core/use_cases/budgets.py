@@ -13,6 +13,8 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
     identify: float = 5.0
     calculate: float = 8.0
     finalize: float = 10.0
+    give_back: float = 10.0
+    """For ``/return``."""
     status: float = 3.0
     slack: float = 0.5
     """What our own answer may take beyond the host's time."""

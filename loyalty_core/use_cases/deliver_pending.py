@@ -1,9 +1,10 @@
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from loyalty_core.domain.delivery import Delivery
 from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.delivery_queue import DeliveryQueue
@@ -11,7 +12,8 @@ from loyalty_core.ports.loyalty_host import LoyaltyHost
 from loyalty_core.ports.session_store import Loaded
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.delivery_pace import DeliveryPace
-from loyalty_core.use_cases.errands import SALE
+from loyalty_core.use_cases.errands import SALE, ReturnErrand
+from loyalty_core.use_cases.programs import SaleProgram
 from loyalty_core.use_cases.settlement import Settled, Settlement, Try
 
 _GRACE: Final = timedelta(seconds=5)
@@ -39,6 +41,7 @@ class DeliverPending:
         queue: DeliveryQueue,
         host: LoyaltyHost,
         settlement: Settlement,
+        programs: SaleProgram,
         clock: Clock,
         budgets: Budgets,
         pace: DeliveryPace,
@@ -46,6 +49,7 @@ class DeliverPending:
         self._queue = queue
         self._host = host
         self._settlement = settlement
+        self._programs = programs
         self._clock = clock
         self._budgets = budgets
         self._pace = pace
@@ -70,15 +74,18 @@ class DeliverPending:
         return Round(claimed=len(claimed), settled=settled, pause=self._pace.pause(ended))
 
     async def _deliver(self, loaded: Loaded) -> Settled:
-        session = loaded.session
-        delivery = session.delivery
-        if delivery is None or delivery.claimed_until is None:
-            raise ValueError("a claimed session has a lease")
-        turn = Try(
-            errand=SALE,
-            deadline=Deadline(self._clock, self._budgets.finalize),
-            time=StoreTime(self._clock, loaded.now),
-            lease=delivery.claimed_until,
-            live=False,
-        )
+        session, time = loaded.session, StoreTime(self._clock, loaded.now)
+        deadline = Deadline(self._clock, self._budgets.finalize)
+        if session.status is SessionStatus.FINALIZING:
+            sale = Try(errand=SALE, deadline=deadline, time=time, lease=_lease(session.delivery), live=False)
+            return await self._settlement.advance(session, sale, begun=False)
+        goods = next(goods for goods in session.returns if goods.is_owed)
+        errand = ReturnErrand(goods.id, await self._programs.of(session))
+        turn = Try(errand=errand, deadline=deadline, time=time, lease=_lease(goods.delivery), live=False)
         return await self._settlement.advance(session, turn, begun=False)
+
+
+def _lease(delivery: Delivery | None) -> datetime:
+    if delivery is None or delivery.claimed_until is None:
+        raise ValueError("what was claimed has a lease")
+    return delivery.claimed_until

@@ -13,8 +13,9 @@ from loyalty_core.domain.delivery import Delivery
 from loyalty_core.domain.identifiers import ReturnId, format_session_id
 from loyalty_core.domain.program import RewardProgram
 from loyalty_core.domain.purchase_return import PurchaseReturn, ReturnedSoFar, ReturnStatus
-from loyalty_core.domain.returns import ReturnFigures, figures_to_return, sale_of
-from loyalty_core.domain.session import Cause, HostReceipt, Session, SessionStatus
+from loyalty_core.domain.return_request import ReturnedShare, ReturnRequest
+from loyalty_core.domain.returns import ReturnFigures, figures_to_return, sale_of, share_to_return
+from loyalty_core.domain.session import SETTLED, Cause, HostReceipt, Session, SessionStatus, refusal
 from loyalty_core.domain.session_returns import (
     attempt_return,
     booked_totals,
@@ -218,6 +219,18 @@ class ReturnErrand(Errand[ReturnFigures]):
     def attempt(self, session: Session, delivery: Delivery) -> Session:
         """See `Errand`."""
         return attempt_return(session, self._id, delivery)
+
+    def share(self, session: Session, request: ReturnRequest) -> ReturnedShare:
+        """What `request` takes of the sale, judged against every return that stands, settled or pending.
+
+        Raises:
+            IllegalTransition: the sale has not been finalized, or has failed.
+            OverReturn, InvalidReturn: see there.
+        """
+        if session.intent is None or (session.status not in SETTLED and session.status is not SessionStatus.FINALIZING):
+            raise refusal(session, "return")
+        sale = sale_of(self._program, session.intent.basket)
+        return share_to_return(sale, request, [goods.share for goods in session.returns if goods.stands])
 
     def figures(self, session: Session, goods: PurchaseReturn) -> ReturnFigures:
         """The points it moves: frozen, or as they would be if it were sent now."""

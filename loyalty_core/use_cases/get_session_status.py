@@ -1,13 +1,15 @@
 import msgspec
 
 from loyalty_core.domain.caller import Caller
+from loyalty_core.domain.delivery import Delivery
 from loyalty_core.domain.identifiers import SessionId, format_session_id
+from loyalty_core.domain.purchase_return import PurchaseReturn
 from loyalty_core.domain.session import EXPIRED, Session, SessionStatus
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.loyalty_host import LoyaltyHost
 from loyalty_core.ports.session_store import Loaded, SessionStore
 from loyalty_core.use_cases.access import load_for
-from loyalty_core.use_cases.answers import DeliveryProgress, StatusAnswer
+from loyalty_core.use_cases.answers import DeliveryProgress, ReturnProgress, StatusAnswer
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.errands import SALE
 from loyalty_core.use_cases.pricing import Pricing
@@ -103,13 +105,29 @@ class GetSessionStatus:
             finalized_at=session.finalized_at,
             metadata=session.metadata,
             quote=None if quote is None else quote_answer(quote, self._pricing, session.version),
-            delivery=None
-            if delivery is None
-            else DeliveryProgress(
-                queued=delivery.next_attempt_at is not None,
-                attempts=delivery.attempts,
-                next_attempt_at=delivery.next_attempt_at,
-                last_error=delivery.last_error,
-                parked_at=delivery.parked_at,
-            ),
+            delivery=None if delivery is None else _progress(delivery),
+            returns=tuple(_return_progress(goods) for goods in session.returns),
         )
+
+
+def _progress(delivery: Delivery) -> DeliveryProgress:
+    return DeliveryProgress(
+        queued=delivery.next_attempt_at is not None,
+        attempts=delivery.attempts,
+        next_attempt_at=delivery.next_attempt_at,
+        last_error=delivery.last_error,
+        parked_at=delivery.parked_at,
+    )
+
+
+def _return_progress(goods: PurchaseReturn) -> ReturnProgress:
+    return ReturnProgress(
+        return_id=goods.id,
+        status=goods.status,
+        points_reversed=None if goods.figures is None else goods.figures.points_reversed,
+        points_restored=None if goods.figures is None else goods.figures.points_restored,
+        created_at=goods.created_at,
+        settled_at=goods.settled_at,
+        failure=goods.failure,
+        delivery=_progress(goods.delivery),
+    )
