@@ -38,7 +38,7 @@ class MemoryDeliveryQueue:
             self._sessions.replace(leased)
             found = await self._sessions.find(leased.id)
             if found is not None:
-                claimed.append(found)
+                claimed.append(msgspec.structs.replace(found, now=now))
         return tuple(claimed)
 
     async def depth(self) -> QueueDepth:

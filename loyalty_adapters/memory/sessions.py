@@ -43,7 +43,7 @@ class MemorySessions:
         """See `SessionStore.commit`."""
         keys = self._check(work)
         for change in work.changes:
-            self._sessions[change.after.id] = change.after
+            self._put(change.after)
             self.timeline.append(change)
         for key, holder in keys.items():
             if holder is None:
@@ -75,6 +75,12 @@ class MemorySessions:
     def replace(self, session: Session) -> None:
         """Put a new version of a session in place without a timeline entry: how a queue leases one."""
         self._sessions[session.id] = session
+
+    def _put(self, session: Session) -> None:
+        stored = self._sessions.get(session.id)
+        # As in the database, no transition writes what was said at identify: a name that was erased stays erased.
+        opening = session.opening if stored is None else stored.opening
+        self._sessions[session.id] = msgspec.structs.replace(session, opening=opening)
 
     def clear_answers(self) -> None:
         """Forget all answers of record, as the job that clears them does."""

@@ -166,7 +166,9 @@ def _attempt(draw: st.DrawFn) -> Step:
 
 def _unanswered(draw: st.DrawFn) -> Step:
     error, at = draw(TEXT), draw(MOMENTS)
-    return _delivering(lambda delivery: delivery.attempt_unanswered(error, at), Cause.DELIVERY_AWAITED)
+    return _delivering(
+        lambda delivery: delivery.attempt_unanswered(delivery.claimed_until or at, error, at), Cause.DELIVERY_AWAITED
+    )
 
 
 def _parked(draw: st.DrawFn) -> Step:
@@ -228,7 +230,7 @@ _ENDS_OPEN: Final[dict[SessionStatus, Callable[[st.DrawFn], Step]]] = {
     SessionStatus.CANCELLED: _cancelled,
 }
 _ENDS_OWED: Final[dict[SessionStatus, Callable[[st.DrawFn], list[Step]]]] = {
-    SessionStatus.FINALIZING: lambda draw: [_unanswered(draw)],
+    SessionStatus.FINALIZING: lambda draw: [_attempt(draw), _unanswered(draw)],
     SessionStatus.FINALIZED: lambda draw: [_completed(draw)],
     SessionStatus.FAILED: lambda draw: [_answered(), _failed(draw)],
     SessionStatus.PARTIALLY_RETURNED: lambda draw: [

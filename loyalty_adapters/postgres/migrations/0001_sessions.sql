@@ -132,7 +132,7 @@ CREATE TABLE session_events (
         'identified', 'quoted', 'emptied', 'finalize_intended', 'finalized_without_rewards', 'host_identified',
         'host_session_lost', 'attempt_begun', 'host_accepted', 'host_rejected', 'host_refused_us', 'redemption_unsent', 'delivery_awaited',
         'parked', 'retried_by_operator', 'abandoned_by_operator', 'cancelled', 'expired', 'superseded',
-        'return_intended', 'return_settled'
+        'return_intended', 'return_settled', 'redemption_unsent', 'return_rejected'
     )),
     detail text,
     trace_id text COLLATE "C",

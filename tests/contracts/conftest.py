@@ -1,0 +1,13 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from loyalty_adapters.postgres.connections import Connections
+from loyalty_adapters.postgres.settings import PostgresSettings
+
+
+@pytest.fixture
+async def connections(database_url: str) -> AsyncIterator[Connections]:
+    """Connections to a database of this test's own."""
+    async with Connections(PostgresSettings(url=database_url)) as opened:
+        yield opened
