@@ -143,6 +143,7 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         given = {
             "APP_ENV": "development",
+            "HOST": LOOPBACK,
             "PORT": str(self._port),
             "DATABASE_URL": self._database_url,
             "REDIS_URL": self._redis_url,
@@ -151,6 +152,7 @@ class Stack:
             "PDI_CLIENT_SECRET": self._home.secret("pdi-client-secret"),
             "API_KEY_PEPPER": self._home.secret("api-key-pepper"),
             "PYTHONUNBUFFERED": "1",
+            "WEB_WORKERS": "1",  # web processes of a killed web process would be nobody's
         }
         left_out = {*_NOT_INHERITED, *(f"{name}_FILE" for name in given)}
         return {name: value for name, value in os.environ.items() if name not in left_out} | given
