@@ -14,6 +14,7 @@ from loyalty_adapters.postgres.connections import Connections
 from loyalty_adapters.postgres.delivery_queue import PostgresDeliveryQueue
 from loyalty_adapters.postgres.identifiers import PostgresIdentifierSource
 from loyalty_adapters.postgres.programs import PostgresProgramArchive
+from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_adapters.redis.answer_cache import RedisAnswerCache
@@ -28,6 +29,8 @@ from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus
 from loyalty_core.use_cases.identify_customer import IdentifyCustomer
 from loyalty_core.use_cases.pricing import Pricing
+from loyalty_core.use_cases.programs import SaleProgram
+from loyalty_core.use_cases.return_purchase import ReturnPurchase
 from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
 from loyalty_web.api_keys import Peppers
 from loyalty_web.keyring import Keyring
@@ -112,8 +115,9 @@ class Container(DeclarativeContainer):
     budgets = Singleton(_budgets, settings)
 
     connections = Singleton(Connections, Singleton(postgres_settings, settings))
-    sessions = Singleton(PostgresSessions, connections)
-    delivery_queue = Singleton(PostgresDeliveryQueue, connections)
+    row_addresses = Singleton(RowAddresses)
+    sessions = Singleton(PostgresSessions, connections, row_addresses)
+    delivery_queue = Singleton(PostgresDeliveryQueue, connections, row_addresses)
     identifiers = Singleton(PostgresIdentifierSource, connections)
     api_keys = Singleton(PostgresApiKeys, connections)
     program_archive = Singleton(PostgresProgramArchive, connections)
@@ -182,11 +186,26 @@ class Container(DeclarativeContainer):
         settlement=settlement,
         budgets=budgets,
     )
+    sale_programs = Singleton(SaleProgram, programs, program_archive)
+    return_purchase = Singleton(
+        ReturnPurchase,
+        store=sessions,
+        host=host,
+        cache=answers,
+        clock=clock,
+        identifiers=identifiers,
+        observer=observer,
+        flights=flights,
+        programs=sale_programs,
+        settlement=settlement,
+        budgets=budgets,
+    )
     deliver_pending = Singleton(
         DeliverPending,
         queue=delivery_queue,
         host=host,
         settlement=settlement,
+        programs=sale_programs,
         clock=clock,
         budgets=budgets,
         pace=Singleton(_pace, settings),
@@ -199,6 +218,14 @@ async def running(container: Container) -> AsyncIterator[None]:
 
     At its end what is still under way is waited for first: a finalize whose POS has hung up still needs all of it.
     """
+    for make in (
+        container.identify_customer,
+        container.calculate_rewards,
+        container.finalize_session,
+        container.cancel_session,
+        container.get_session_status,
+    ):
+        make()  # all of it now: a slip in the wiring shows at the start, not at the first call
     async with AsyncExitStack() as open_until_the_end:
         await open_until_the_end.enter_async_context(container.connections())
         open_until_the_end.push_async_callback(container.answers().close)

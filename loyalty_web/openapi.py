@@ -103,6 +103,10 @@ def _numbers_as_numbers(schema: Any) -> Any:
 
 
 def _add_examples(path: str, operation: dict[str, Any]) -> None:
+    for response in operation["responses"].values():
+        for media in response.get("content", {}).values():
+            for example in media.get("examples", {}).values():
+                del example["id"]  # the framework's own; the standard knows no such field
     if path in REQUESTS:
         operation["requestBody"]["content"]["application/json"]["example"] = REQUESTS[path]
     for status, response in operation["responses"].items():

@@ -29,6 +29,8 @@ from loyalty_web.request_facts import RequestFacts
 
 PROBLEM_JSON: Final = "application/problem+json"
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+_FRAMES: Final = 8
+"""The innermost calls of each error that are logged."""
 _log = structlog.get_logger(context="LoyaltyController")
 
 
@@ -199,8 +201,12 @@ def _frames(error: BaseException | None) -> list[str]:
     frames: list[str] = []
     while error is not None:
         frames.append(type(error).__name__)
-        frames += [
-            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
-        ]
+        last = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+        frames += [f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in last]
         error = error.__cause__ or error.__context__
     return frames
+
+
+def _short(path: str) -> str:
+    """The path below the folder that packages are installed in."""
+    return path.rpartition("site-packages/")[2]

@@ -12,9 +12,11 @@ from typing_extensions import override
 
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import ValidationFailed
+from loyalty_core.domain.identifiers import parse_session_id
 from loyalty_core.ports.api_keys import ApiKey
 from loyalty_web.errors import BodyTooLarge, BodyTooSlow, NotJson
 from loyalty_web.json_numbers import convert_custom, exact_number
+from loyalty_web.request_facts import RequestFacts
 
 MAX_BODY_BYTES: Final = 256 * 1024
 BODY_SECONDS: Final = "body_seconds"
@@ -73,7 +75,11 @@ class JsonRequest(Request[Caller, ApiKey, State]):
         Raises:
             ValidationFailed: it is not JSON, or not what the call takes; the error says where and what to send.
         """
-        return decode(await self.body(), self.route_handler.parsed_fn_signature.parameters["data"].annotation)
+        body = decode(await self.body(), self.route_handler.parsed_fn_signature.parameters["data"].annotation)
+        session_id = getattr(body, "session_id", "")
+        if parse_session_id(session_id) is not None:
+            RequestFacts.of(self.scope).note(sessionId=session_id)
+        return body
 
 
 def decode(body: bytes, kind: type[Any]) -> Any:

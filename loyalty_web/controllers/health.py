@@ -19,7 +19,14 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     """Seconds since the process started."""
 
 
-@get("/health", opt={OPEN_TO_ALL: True}, summary="Whether the process answers", sync_to_thread=False, tags=["health"])
+@get(
+    "/health",
+    opt={OPEN_TO_ALL: True},
+    summary="Whether the process answers",
+    response_description="It does.",
+    sync_to_thread=False,
+    tags=["health"],
+)
 def health() -> HealthAnswer:
     """The process alone; nothing it depends on is asked."""
     now = datetime.now(UTC).replace(microsecond=0)

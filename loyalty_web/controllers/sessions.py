@@ -1,6 +1,7 @@
 from typing import Annotated, Final
 
-from litestar import get, post
+from litestar import Request, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
@@ -11,7 +12,7 @@ from loyalty_core.domain.errors import SessionNotFound
 from loyalty_core.domain.identifiers import parse_session_id
 from loyalty_core.domain.program import RewardProgram
 from loyalty_core.domain.session import SessionStatus
-from loyalty_core.ports.api_keys import Scope
+from loyalty_core.ports.api_keys import ApiKey, Scope
 from loyalty_core.use_cases.answers import CancelAnswer, FinalizeAnswer, IdentifyAnswer, QuoteAnswer, StatusAnswer
 from loyalty_core.use_cases.calculate_rewards import CalculateRewards
 from loyalty_core.use_cases.cancel_session import CancelSession
@@ -22,6 +23,7 @@ from loyalty_web.answered import Answered
 from loyalty_web.authentication import requires
 from loyalty_web.conditional import entity_tag, expected_version
 from loyalty_web.openapi_responses import accepted, problems
+from loyalty_web.request_facts import RequestFacts
 from loyalty_web.schemas import CalculateRequest, CancelRequest, FinalizeRequest, IdentifyRequest
 
 POS: Final = [requires(Scope.POS)]
@@ -42,6 +44,7 @@ SessionInQuery = Annotated[str, QueryParameter(name="sessionId", description="Th
 
 
 @post("/identify", status_code=HTTP_201_CREATED, guards=POS, tags=["sale"], summary="Open a session for a customer",
+      response_description="The session, and what the POS may show of the customer.",
       responses=problems("channel_not_allowed", "transaction_mismatch", "pdi_rejected", "in_flight",
                          "concurrent_update", "pdi_unauthorized"))  # fmt: skip
 async def identify(
@@ -54,6 +57,7 @@ async def identify(
 
 
 @post("/calculateRewards", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Quote the points of a basket",
+      response_description="The quote.",
       responses=problems("session_not_found", "version_mismatch", "session_expired", "settlement_failed",
                          "illegal_transition", "pdi_rejected", "concurrent_update", "redemption_needs_pdi",
                          "pdi_unauthorized"))  # fmt: skip
@@ -70,6 +74,7 @@ async def calculate_rewards(
 
 
 @post("/finalize", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Commit the rewards, once",
+      response_description="Booked.",
       responses={HTTP_202_ACCEPTED: accepted(FinalizeAnswer),
                  **problems("session_not_found", "transaction_mismatch", "version_mismatch", "session_expired",
                             "illegal_transition", "quote_changed", "settlement_failed", "pdi_rejected", "in_flight",
@@ -90,6 +95,7 @@ async def finalize(
 
 
 @post("/cancel", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Abandon a session",
+      response_description="The session after it.",
       responses=problems("session_not_found", "version_mismatch", "session_expired", "settlement_failed",
                          "illegal_transition", "concurrent_update"))  # fmt: skip
 async def cancel(
@@ -103,15 +109,18 @@ async def cancel(
 
 
 @get("/getSessionStatus", guards=POS, tags=["sale"], summary="How a session stands",
+      response_description="The session.",
      responses=problems("session_not_found", body=False))  # fmt: skip
 async def get_session_status(
     caller: NamedDependency[Caller],
     get_session_status: NamedDependency[GetSessionStatus],
     session_id: SessionInQuery,
+    request: Request[Caller, ApiKey, State],
 ) -> Answered[StatusAnswer]:
     """State, points, and how far the delivery to PDI has come; the `ETag` is what `If-Match` takes."""
     name = parse_session_id(session_id)
     if name is None:
         raise SessionNotFound
+    RequestFacts.of(request.scope).note(sessionId=session_id)
     status = await get_session_status(GetStatus(caller=caller, session_id=name))
     return Answered(status, HTTP_200_OK, headers={"ETag": entity_tag(status.version)})

@@ -1,0 +1,31 @@
+import asyncio
+import signal
+
+import click
+import uvloop
+
+from loyalty_adapters.observability import configure_logging
+from loyalty_web.cli.plainly import plainly
+from loyalty_web.container import Container, log_form
+from loyalty_web.settings import read_settings
+from loyalty_web.worker import deliver_until
+
+
+@click.command()
+def worker() -> None:
+    """Deliver what PDI has not taken yet, until SIGTERM or SIGINT; deliveries under way are finished first."""
+    with plainly():
+        settings = read_settings()
+        container = Container(settings=settings)
+        _ = container.program()
+    configure_logging(log_form(settings), container.traces())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(container))
+
+
+async def _work(container: Container) -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await deliver_until(asked, container)
