@@ -207,6 +207,7 @@ class Container(DeclarativeContainer):
         settlement=settlement,
         programs=sale_programs,
         clock=clock,
+        observer=observer,
         budgets=budgets,
         pace=Singleton(_pace, settings),
     )

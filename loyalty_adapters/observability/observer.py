@@ -1,9 +1,12 @@
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
 from typing_extensions import override
 
-from loyalty_adapters.observability.traces import TraceContext
+from loyalty_adapters.observability.traces import TraceContext, read_traceparent
 from loyalty_core.domain.identifiers import format_session_id
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import SessionQuote
@@ -38,6 +41,24 @@ class LoggingObserver(Observer):
     def trace_id(self) -> str | None:
         work = self._traces.current()
         return None if work is None else work.trace_id
+
+    @override
+    def origin(self) -> str | None:
+        work = self._traces.current()
+        return None if work is None else work.traceparent
+
+    @override
+    @contextmanager
+    def delivering(self, origin: str | None) -> Iterator[None]:
+        began = time.perf_counter()
+        with self._traces.root("deliver", origin=origin) as work:
+            try:
+                yield
+            finally:
+                caller = read_traceparent(origin)
+                facts = {**work.facts, "originTraceId": None if caller is None else caller.trace_id}
+                message = facts.pop("message", None) or "Delivery tried"
+                _log.info(message, duration=round((time.perf_counter() - began) * 1000, 1), **facts)
 
     @override
     def changed(self, change: SessionChange) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
@@ -26,6 +27,14 @@ class Observers(Observer):
     @override
     def trace_id(self) -> str | None:
         return self._first.trace_id()
+
+    @override
+    def origin(self) -> str | None:
+        return self._first.origin()
+
+    @override
+    def delivering(self, origin: str | None) -> AbstractContextManager[object]:
+        return self._first.delivering(origin)
 
     @override
     def changed(self, change: SessionChange) -> None:

@@ -2,10 +2,12 @@
 
 import re
 import secrets
+from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
+from types import TracebackType
 from typing import Final, NamedTuple, TypeAlias
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, Status, StatusCode
 
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?P<span>(?!0{16})[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
@@ -68,6 +70,33 @@ def read_traceparent(header: str | None) -> Caller | None:
     return Caller(found["trace"], found["span"], found["flags"])
 
 
+class Entered:
+    """Work that is the current one for as long as the block runs. Of an error, only its kind is recorded."""
+
+    __slots__ = ("_token", "_traces", "_work")
+
+    def __init__(self, traces: "TraceContext", work: Work) -> None:
+        self._traces = traces
+        self._work = work
+        self._token: Token[Work | None] | None = None
+
+    def __enter__(self) -> Work:
+        self._token = self._traces.enter(self._work)
+        return self._work
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            self._traces.leave(self._token)
+        span = self._work.span
+        if span is not None:
+            if kind is not None:
+                span.set_attribute("error.type", kind.__name__)
+                span.set_status(Status(StatusCode.ERROR))
+            span.end()
+
+
 class TraceContext:
     """Begins traces, or joins those of callers. Tasks that are started for some work inherit it."""
 
@@ -82,6 +111,9 @@ class TraceContext:
         """The work this task does, if it does any for somebody."""
         return _current.get()
 
+    def answered(self, work: Work, method: str, route: str, status: int) -> None:
+        """The request that `work` was begun for is over. `route` is a template, never the path a stranger chose."""
+
     def enter(self, work: Work) -> Token[Work | None]:
         """This task does `work` from now on; the token leads back to what it did before."""
         return _current.set(work)
@@ -89,6 +121,13 @@ class TraceContext:
     def leave(self, token: Token[Work | None]) -> None:
         """Back to the work before."""
         _current.reset(token)
+
+    def root(self, name: str, *, origin: str | None = None) -> AbstractContextManager[Work]:  # noqa: ARG002 - for those who record
+        """Work that no caller waits for, as a trace of its own, for as long as the block runs.
+
+        `name` says what is done; `origin` is the `traceparent` of the work that caused it.
+        """
+        return Entered(self, Work(secrets.token_hex(16), _NOT_SAMPLED))
 
     def headers(self) -> dict[str, str]:
         """The headers that carry the trace on to another service."""

@@ -8,8 +8,6 @@ its beginning; where it is not, a seam costs the look at one context variable.
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import Token
-from types import TracebackType
 from typing import Final, TypeAlias
 
 from opentelemetry.context import Context
@@ -28,7 +26,7 @@ from opentelemetry.trace import (
 from typing_extensions import override
 
 from loyalty_adapters.observability.sql_names import Operation, operation_of
-from loyalty_adapters.observability.traces import Caller, Facts, TraceContext, Work, read_traceparent
+from loyalty_adapters.observability.traces import Caller, Entered, Facts, TraceContext, Work, read_traceparent
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 Seam: TypeAlias = AbstractContextManager[object]
@@ -79,8 +77,8 @@ class Tracing(TraceContext):
         self.enter(work)
         return work
 
+    @override
     def answered(self, work: Work, method: str, route: str, status: int) -> None:
-        """The request that `work` was begun for is over. `route` is a template, never the path a stranger chose."""
         span = work.span
         if span is None:
             return
@@ -96,17 +94,17 @@ class Tracing(TraceContext):
             span.set_status(Status(StatusCode.ERROR))
         span.end()
 
-    def root(self, name: str, *, origin: str | None = None) -> Seam:
-        """Work that no caller waits for, as a trace of its own.
+    @override
+    def root(self, name: str, *, origin: str | None = None) -> AbstractContextManager[Work]:
+        """Linked to the work that caused it, and recorded if that was.
 
-        `origin` is the `traceparent` of the work that caused it: the new trace is linked to that one, and recorded if
-        that one was, so that a sale that can be looked at can be looked at to its end.
+        So a sale that can be looked at can be looked at to its end, however late that comes.
         """
         cause = read_traceparent(origin)
         if self._tracer is None or not self._chosen(cause):
-            return _Entered(self, Work(f"{random.getrandbits(128):032x}", "00"))
+            return super().root(name, origin=origin)
         links = () if cause is None else (Link(_ids(cause)),)
-        return _Entered(self, self._record(name, SpanKind.CONSUMER, None, links=links))
+        return Entered(self, self._record(name, SpanKind.CONSUMER, None, links=links))
 
     # -- the seams within
 
@@ -115,7 +113,7 @@ class Tracing(TraceContext):
         work = self.current()
         if work is None or work.span is None:
             return _UNRECORDED
-        return _Entered(self, self._record(name, kind, work.span, attributes, facts=work.facts))
+        return Entered(self, self._record(name, kind, work.span, attributes, facts=work.facts))
 
     def statement(self, text: str) -> Seam:
         """One SQL statement, named by what it does; neither its text nor its values are kept."""
@@ -167,30 +165,3 @@ class Tracing(TraceContext):
 def _ids(caller: Caller) -> SpanContext:
     flags = TraceFlags(int(caller.flags, 16))
     return SpanContext(int(caller.trace_id, 16), int(caller.span_id, 16), is_remote=True, trace_flags=flags)
-
-
-class _Entered:
-    """Work that is the current one for as long as the block runs. Of an error, only its kind is recorded."""
-
-    __slots__ = ("_token", "_traces", "_work")
-
-    def __init__(self, traces: TraceContext, work: Work) -> None:
-        self._traces = traces
-        self._work = work
-        self._token: Token[Work | None] | None = None
-
-    def __enter__(self) -> Work:
-        self._token = self._traces.enter(self._work)
-        return self._work
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            self._traces.leave(self._token)
-        span = self._work.span
-        if span is not None:
-            if kind is not None:
-                span.set_attribute("error.type", kind.__name__)
-                span.set_status(Status(StatusCode.ERROR))
-            span.end()

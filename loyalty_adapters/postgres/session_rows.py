@@ -30,6 +30,7 @@ class StoredIntent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     receipt: ReceiptId
     resumes: SessionStatus
     promised_points: int | None = None
+    origin: str | None = None
     basket: Basket | None = None
     """None: the basket of the intent's own quote."""
     quote: SessionQuote | None = None
@@ -197,6 +198,7 @@ def _write_intent(intent: FinalizeIntent, quote: SessionQuote | None) -> str:
             receipt=intent.receipt,
             resumes=intent.resumes,
             promised_points=intent.promised_points,
+            origin=intent.origin,
             basket=None if _spelled_alike(intent.basket, intent.quote.basket) else intent.basket,
             quote=None if _spelled_alike(intent.quote, quote) else intent.quote,
         )
@@ -216,6 +218,7 @@ def _read_intent(document: bytes, session_quote: SessionQuote | None) -> Finaliz
         quote=quote,
         resumes=stored.resumes,
         promised_points=stored.promised_points,
+        origin=stored.origin,
     )
 
 

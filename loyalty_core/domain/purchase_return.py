@@ -52,6 +52,8 @@ class PurchaseReturn(msgspec.Struct, frozen=True, kw_only=True):
     """What the POS was last told of it, kept so that replays say the same."""
     settled_at: datetime | None = None
     failure: str | None = None
+    origin: str | None = None
+    """The work that made it, as the observer names it."""
 
     @property
     def stands(self) -> bool:

@@ -113,6 +113,8 @@ class FinalizeIntent(msgspec.Struct, frozen=True, kw_only=True):
     """The state to go back to when the host says no to the live call."""
     promised_points: int | None = None
     """The provisional figure of the 202 a POS was given, kept so that its replays say the same."""
+    origin: str | None = None
+    """The work that made it, as the observer names it: a delivery long after can be traced back to it."""
 
 
 class HostReceipt(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,3 +1,4 @@
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from loyalty_core.domain.session import Session
@@ -10,6 +11,14 @@ class Observer(Protocol):
 
     def trace_id(self) -> str | None:
         """The trace that the current work belongs to; written into timelines."""
+        ...
+
+    def origin(self) -> str | None:
+        """The current work, in a form that can be kept with an intent and given to `delivering` much later."""
+        ...
+
+    def delivering(self, origin: str | None) -> AbstractContextManager[object]:
+        """The block delivers what the work named by `origin` has promised. No caller waits for it."""
         ...
 
     def changed(self, change: SessionChange) -> None:
@@ -39,6 +48,14 @@ class NullObserver:
     def trace_id(self) -> str | None:
         """None."""
         return None
+
+    def origin(self) -> str | None:
+        """None."""
+        return None
+
+    def delivering(self, origin: str | None) -> AbstractContextManager[object]:  # noqa: ARG002 - does not look
+        """Nothing around the block."""
+        return nullcontext()
 
     def changed(self, change: SessionChange) -> None:
         """Nothing."""

@@ -9,6 +9,7 @@ from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.delivery_queue import DeliveryQueue
 from loyalty_core.ports.loyalty_host import LoyaltyHost
+from loyalty_core.ports.observer import Observer
 from loyalty_core.ports.session_store import Loaded
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.delivery_pace import DeliveryPace
@@ -43,6 +44,7 @@ class DeliverPending:
         settlement: Settlement,
         programs: SaleProgram,
         clock: Clock,
+        observer: Observer,
         budgets: Budgets,
         pace: DeliveryPace,
     ) -> None:
@@ -51,6 +53,7 @@ class DeliverPending:
         self._settlement = settlement
         self._programs = programs
         self._clock = clock
+        self._observer = observer
         self._budgets = budgets
         self._pace = pace
 
@@ -78,11 +81,13 @@ class DeliverPending:
         deadline = Deadline(self._clock, self._budgets.finalize)
         if session.status is SessionStatus.FINALIZING:
             sale = Try(errand=SALE, deadline=deadline, time=time, lease=_lease(session.delivery), live=False)
-            return await self._settlement.advance(session, sale, begun=False)
+            with self._observer.delivering(None if session.intent is None else session.intent.origin):
+                return await self._settlement.advance(session, sale, begun=False)
         goods = next(goods for goods in session.returns if goods.is_owed)
         errand = ReturnErrand(goods.id, await self._programs.of(session))
         turn = Try(errand=errand, deadline=deadline, time=time, lease=_lease(goods.delivery), live=False)
-        return await self._settlement.advance(session, turn, begun=False)
+        with self._observer.delivering(goods.origin):
+            return await self._settlement.advance(session, turn, begun=False)
 
 
 def _lease(delivery: Delivery | None) -> datetime:

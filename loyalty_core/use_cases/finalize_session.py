@@ -187,6 +187,7 @@ class FinalizeSession:
             receipt=receipt_id(now.year, await self._identifiers.receipt_number()),
             quote=quote,
             resumes=session.status,
+            origin=self._observer.origin(),
         )
         if not command.apply_rewards:
             return await self._finish_without_rewards(session, intent, now)

@@ -159,6 +159,7 @@ class ReturnPurchase:
             share=errand.share(session, command.request),
             delivery=Delivery(number=session.intents + 1, begun_at=now, next_attempt_at=lease, claimed_until=lease),
             created_at=now,
+            origin=self._observer.origin(),
         )
         begun = begin_return(session, goods)
         if session.intents == 0:
