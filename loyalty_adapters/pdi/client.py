@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Final, Self
 
@@ -46,6 +47,9 @@ CallListener = Callable[[str, Outcome, float], None]
 """Told a call's endpoint, how it ended and how many seconds it took. It must not raise. A call that was cancelled by
 its caller has not ended in any of the seven ways and is not told."""
 
+CallSeam = Callable[[str], AbstractContextManager[object]]
+"""Given a call's endpoint, what to have around it; `HeaderSource` and `CallListener` are asked and told within."""
+
 
 class PdiHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How PDI looks from this process."""
@@ -66,6 +70,7 @@ class PdiClient(LoyaltyHost):
         clock: Clock,
         *,
         headers: HeaderSource = dict,
+        around: CallSeam = lambda _: nullcontext(),
         on_call: CallListener | None = None,
         on_circuit: StateListener | None = None,
     ) -> None:
@@ -73,6 +78,7 @@ class PdiClient(LoyaltyHost):
         self._settings = settings
         self._clock = clock
         self._more_headers = headers
+        self._around = around
         self._on_call = on_call
         self._bulkhead = Bulkhead(settings.max_in_flight)
         self._circuit = Circuit("pdi", settings.circuit, clock, on_circuit)
@@ -142,13 +148,14 @@ class PdiClient(LoyaltyHost):
         self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, within: float, key: str | None = None
     ) -> ReplyT:
         began = self._clock.monotonic()
-        try:
-            reply = await self._place(endpoint, request, within, key)
-        except HostError as error:
-            self._ended(endpoint.name, outcome_of(error), began)
-            raise
-        self._ended(endpoint.name, Outcome.ACCEPTED, began)
-        return reply
+        with self._around(endpoint.name):
+            try:
+                reply = await self._place(endpoint, request, within, key)
+            except HostError as error:
+                self._ended(endpoint.name, outcome_of(error), began)
+                raise
+            self._ended(endpoint.name, Outcome.ACCEPTED, began)
+            return reply
 
     def _ended(self, endpoint: str, outcome: Outcome, began: float) -> None:
         if self._on_call is not None:

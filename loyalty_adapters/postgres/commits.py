@@ -93,11 +93,13 @@ class Commit:
         existing = [write.session for write in self._writes if not write.is_new]
         try:
             async with self._lane.connection() as connection, connection.transaction():
-                await connection.execute(_LOCK_ALL, {"ids": existing}, prepare=True)
+                with self._lane.around(_LOCK_ALL):
+                    await connection.execute(_LOCK_ALL, {"ids": existing}, prepare=True)
                 # Updates first: one of them may give back the key that an insert takes.
                 for write in sorted(self._writes, key=lambda write: write.is_new):
                     sent = write.anywhere()
-                    cursor = await connection.execute(sent.statement, sent.parameters, prepare=True, binary=True)
+                    with self._lane.around(sent.statement):
+                        cursor = await connection.execute(sent.statement, sent.parameters, prepare=True, binary=True)
                     _go_on(self._judge(write, await cursor.fetchall()))
         except _RolledBack as rolled_back:
             return rolled_back.refusal

@@ -4,8 +4,8 @@ import asyncio
 import os
 import select
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Final, LiteralString, Self, TypeAlias
 from uuid import UUID
@@ -25,6 +25,9 @@ from loyalty_core.domain.errors import Overloaded, StorageUnavailable
 from loyalty_core.ports.unit_of_work import Lane
 
 Row: TypeAlias = tuple[Any, ...]
+
+StatementSeam: TypeAlias = Callable[[str], AbstractContextManager[object]]
+"""Given a statement's text (never its values), what to have around it while it runs."""
 
 _CONFIGURE: Final[LiteralString] = """
 SELECT set_config('default_transaction_isolation', 'serializable', false),
@@ -75,7 +78,10 @@ def _undecoded(document: str | bytes) -> bytes:
 class ConnectionLane:
     """One pool. A call waits a bounded time for a connection, and a bounded time on it."""
 
-    def __init__(self, name: str, size: int, settings: PostgresSettings) -> None:
+    def __init__(
+        self, name: str, size: int, settings: PostgresSettings, around: StatementSeam = lambda _: nullcontext()
+    ) -> None:
+        self.around = around
         self._size = size
         self._settings = settings
         self._in_use = 0
@@ -123,9 +129,10 @@ class ConnectionLane:
             Overloaded, StorageUnavailable, StorageRefused, KeyTaken, Conflict, AlreadyThere: nothing was done.
             ConnectionLost: it may have been done.
         """
-        async with self.connection() as connection:
-            cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
-            return await cursor.fetchall() if cursor.description else []
+        with self.around(statement):
+            async with self.connection() as connection:
+                cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
+                return await cursor.fetchall() if cursor.description else []
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
@@ -175,10 +182,10 @@ class ConnectionLane:
 class Connections:
     """Both lanes of one process, opened and closed together."""
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: PostgresSettings, around: StatementSeam = lambda _: nullcontext()) -> None:
         self.settings = settings
-        self.intake = ConnectionLane(Lane.INTAKE.value, settings.intake_connections, settings)
-        self.outcome = ConnectionLane(Lane.OUTCOME.value, settings.outcome_connections, settings)
+        self.intake = ConnectionLane(Lane.INTAKE.value, settings.intake_connections, settings, around)
+        self.outcome = ConnectionLane(Lane.OUTCOME.value, settings.outcome_connections, settings, around)
 
     def lane(self, lane: Lane) -> ConnectionLane:
         """The connections that `lane` may use."""

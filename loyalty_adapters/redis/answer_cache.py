@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import Final
 
@@ -40,9 +41,17 @@ class RedisAnswerCache:
     """
 
     def __init__(
-        self, url: str, *, connections: int = 32, on_event: Callable[[CacheEvent], None] | None = None
+        self,
+        url: str,
+        *,
+        connections: int = 32,
+        on_event: Callable[[CacheEvent], None] | None = None,
+        around: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
     ) -> None:
-        """Connects on first use. `on_event` is told of every call; it must be quick and may not raise."""
+        """Connects on first use. `on_event` is told of every call; it must be quick and may not raise.
+
+        `around` gives, by a command's name, what to have around it while it runs.
+        """
         pool = ConnectionPool.from_url(
             url,
             max_connections=connections,
@@ -53,18 +62,28 @@ class RedisAnswerCache:
         )
         self._redis = Redis(connection_pool=pool)
         self._on_event = on_event
+        self._around = around
         self._retry_at = 0.0
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._redis.aclose(close_connection_pool=True)
 
+    async def ping(self) -> None:
+        """Return once the cache has answered, asked even where it failed a moment ago.
+
+        Raises:
+            RedisError, OSError: it does not.
+        """
+        await self._redis.ping()
+
     async def get(self, call: Call, session_id: SessionId, *, item: str = "") -> CachedAnswer | None:
         """See `AnswerCache.get`."""
         if not self._may_ask():
             return None
         try:
-            held = await self._redis.get(_key(call, session_id, item))
+            with self._around("GET"):
+                held = await self._redis.get(_key(call, session_id, item))
         except (RedisError, OSError) as error:
             self._failed(error)
             return None
@@ -77,7 +96,8 @@ class RedisAnswerCache:
         if not self._may_ask():
             return
         try:
-            await self._redis.set(_key(call, session_id, item), _ENCODER.encode(answer), ex=_KEPT)
+            with self._around("SET"):
+                await self._redis.set(_key(call, session_id, item), _ENCODER.encode(answer), ex=_KEPT)
         except (RedisError, OSError) as error:
             self._failed(error)
         else:
