@@ -1,6 +1,7 @@
 """Telling a program's author everything that is wrong, in one go."""
 
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -28,6 +29,11 @@ def read_program(text: str) -> tuple[ProgramDraft | None, tuple[ProgramMistake, 
         return None, (ProgramMistake("", "has a number with more digits than any program needs"),)
     except RecursionError:
         return None, (ProgramMistake("", "is nested more deeply than any program needs"),)
+    return read_document(document)
+
+
+def read_document(document: Mapping[str, Any]) -> tuple[ProgramDraft, tuple[ProgramMistake, ...]]:
+    """As `read_program`, from the plain values of a TOML file."""
     reader = DraftReader()
     draft = reader.read(document)
     unreadable = [finding.path for finding in reader.findings]

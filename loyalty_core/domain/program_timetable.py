@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from itertools import accumulate
 from operator import xor
@@ -59,7 +59,7 @@ class Timetable:
         return None if local is None else local.replace(tzinfo=self._zone).astimezone(UTC)
 
 
-def _hours(promotion: Promotion) -> Iterator[tuple[int, int]]:
+def _hours(promotion: Promotion) -> list[tuple[int, int]]:
     """The promotion's open spans within the week, in microseconds from Monday 00:00, sorted and apart."""
     spans = []
     windows = [(_since_midnight(window.start), _since_midnight(window.end)) for window in promotion.times_of_day]
@@ -74,18 +74,16 @@ def _hours(promotion: Promotion) -> Iterator[tuple[int, int]]:
     return _merged(sorted(spans))
 
 
-def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    current: tuple[int, int] | None = None
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """`spans`, sorted, with those that touch or overlap made one, so that each edge is a change."""
+    merged: list[tuple[int, int]] = []
     for opens, closes in spans:
-        if current is None:
-            current = opens, closes
-        elif opens <= current[1]:
-            current = current[0], max(current[1], closes)
+        if merged and opens <= merged[-1][1]:
+            first, last = merged[-1]
+            merged[-1] = first, max(last, closes)
         else:
-            yield current
-            current = opens, closes
-    if current is not None:
-        yield current
+            merged.append((opens, closes))
+    return merged
 
 
 def _since_midnight(moment: time) -> int:

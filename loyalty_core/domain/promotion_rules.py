@@ -40,8 +40,8 @@ def _reward(program: "RewardProgram", promotion: Promotion, path: FieldPath) -> 
         yield Finding("cannot stand beside a multiplier; keep one of the two", points, (multiplier,))
     if promotion.multiplier is None and promotion.points is None:
         yield Finding("needs a reward: a multiplier, or points with per", path, (multiplier, points))
-    if promotion.points is not None and promotion.per is None:
-        yield Finding("is missing: say whether the points are per unit, line or basket", per, (points,))
+    if promotion.points is not None and promotion.multiplier is None and promotion.per is None:
+        yield Finding("is missing: say whether the points are per unit, line or basket", per, (multiplier, points))
     if promotion.points is None and promotion.per is not None:
         yield Finding("goes with points; remove it, or give points", per, (points,))
     if promotion.multiplier is not None:

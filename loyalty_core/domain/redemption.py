@@ -18,7 +18,6 @@ class RedemptionRule(StrEnum):
     MINIMUM = "minimum"
     STEP = "step"
     LARGEST_SHARE = "largest_share"
-    BUYS_NOTHING = "buys_nothing"
 
 
 class RedemptionRefused(LoyaltyError):
@@ -42,8 +41,10 @@ class Redemption(msgspec.Struct, frozen=True):
 def redeem(program: RewardProgram, amount: int, points: int) -> int:
     """The discount that `points` buy, in minor units, rounded down; `amount` is the gross one, in minor units.
 
+    At least one minor unit: a program whose minimum buys less is no valid program.
+
     Raises:
-        RedemptionRefused: the points break a rule of the program, or are too few to buy one minor unit.
+        RedemptionRefused: the points break a rule of the program.
     """
     rules = program.redemption
     if rules is None:
@@ -53,8 +54,6 @@ def redeem(program: RewardProgram, amount: int, points: int) -> int:
     if points % rules.step:
         raise RedemptionRefused(RedemptionRule.STEP, f"points are redeemed in multiples of {rules.step}")
     discount: int = points * 10**program.minor_units // rules.points_per_unit
-    if not discount:
-        raise RedemptionRefused(RedemptionRule.BUYS_NOTHING, f"{points} points buy no discount; redeem more")
     largest: int = amount * program.index.largest_redeemed_share // PERCENT
     if discount > largest:
         raise RedemptionRefused(

@@ -72,16 +72,18 @@ def promotions(draw: st.DrawFn, number: int, *, fixed: bool, exclusive: bool, ti
         reward = {"points": draw(st.integers(1, 200)), "per": draw(st.sampled_from(Per))}
     else:
         reward = {"multiplier": draw(decimals(1, 4, 0) | decimals(1, 5, 3) | decimals(1, 1000, 3))}
-    conditions: dict[str, Any] = {
-        "skus": draw(some(SKUS[:4], 3)),
-        "categories": draw(some(CATEGORIES[:3])),
-        "minimum_quantity": draw(st.just(Decimal(0)) | decimals(0, 6, 1)),
-        "minimum_spend": draw(st.just(Decimal(0)) | decimals(0, 80, 2)),
-        "channels": draw(some(CHANNELS)),
-    }
-    if tiers:
-        conditions["tiers"] = draw(some(TIERS))
-    when = draw(st.just({}) | validities() | short_validities())
+    conditions: dict[str, Any] = {}
+    when: dict[str, Any] = {}
+    if draw(st.booleans()):
+        conditions["skus"] = draw(some(SKUS[:4], 3))
+        conditions["categories"] = draw(some(CATEGORIES[:3]))
+    if draw(st.booleans()):
+        conditions["minimum_quantity"] = draw(st.just(Decimal(0)) | decimals(0, 6, 1))
+        conditions["minimum_spend"] = draw(st.just(Decimal(0)) | decimals(0, 80, 2))
+    if draw(st.booleans()):
+        conditions["channels"] = draw(some(CHANNELS))
+        conditions["tiers"] = draw(some(TIERS)) if tiers else ()
+        when = draw(st.just({}) | validities() | short_validities())
     alone = exclusive and draw(st.integers(0, 3)) == 0
     return Promotion(f"promotion-{number}", f"Promotion {number}", exclusive=alone, **reward, **conditions, **when)
 
@@ -93,7 +95,7 @@ def caps(draw: st.DrawFn, least: int, *, promotion_caps: bool) -> Caps:
     each = number = None
     if promotion_caps:
         each = draw(st.none() | st.integers(least, least + 300))
-        number = draw(st.none() | st.integers(1, 3))
+        number = draw(st.none() | st.integers(1, 2))
     if each is not None and transaction is not None:
         transaction = max(transaction, each)
     return Caps(transaction, each, number)
@@ -121,9 +123,9 @@ def programs(
     offers = tuple(draw(promotions(place, fixed=fixed, exclusive=exclusive, tiers=tiers)) for place in range(number))
     most = max((offer.points or 1 for offer in offers), default=1)
     redemption = RedemptionRules(
-        points_per_unit=draw(st.sampled_from([1, 7, 100, 250])),
-        minimum_points=draw(st.sampled_from([250, 500])),
-        step=draw(st.sampled_from([1, 50])),
+        points_per_unit=draw(st.sampled_from([1, 7, 100, 9_999 if places == 2 else 99])),
+        minimum_points=draw(st.sampled_from([100, 500])),
+        step=draw(st.sampled_from([1, 50, 100])),
         largest_share_percent=draw(st.sampled_from([Decimal(100), Decimal(50), Decimal("12.5")])),
     )
     return RewardProgram(

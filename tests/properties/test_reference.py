@@ -1,6 +1,5 @@
 """The fast calculation against the slow, obviously right one."""
 
-import os
 import tomllib
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +16,7 @@ from loyalty_core.domain.program_toml import program_to_toml
 from loyalty_core.domain.redemption import RedemptionRefused
 from loyalty_core.domain.rewards import calculate
 from tests.properties.baskets import baskets, members, moments
+from tests.properties.effort import PROFILE
 from tests.properties.programs import programs
 from tests.reference.calculator import Line, NotRedeemable, Result, reference_points
 
@@ -50,7 +50,7 @@ def by_hand(program: dict[str, Any], basket: Basket, member: Member, at: datetim
         return None
 
 
-@settings(max_examples=PROGRAMS[os.environ.get("HYPOTHESIS_PROFILE", "quick")])
+@settings(max_examples=PROGRAMS[PROFILE])
 @given(programs(), st.lists(st.tuples(baskets(), members(), moments()), min_size=SALES, max_size=SALES))
 def test_agrees_with_the_reference(program: RewardProgram, sales: list[tuple[Basket, Member, datetime]]) -> None:
     """For any program and basket, both give the same base, tier bonus, promotions, cap and discount, or both refuse."""
