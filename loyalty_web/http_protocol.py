@@ -14,7 +14,7 @@ MAX_HEADER_BYTES: Final = 32 * 1024
 class ServiceConfig(uvicorn.Config):
     """uvicorn's settings, and ours for its connections."""
 
-    def __init__(self, app: str, *, header_seconds: float, **options: Any) -> None:
+    def __init__(self, app: Any, *, header_seconds: float, **options: Any) -> None:
         super().__init__(app, http=BoundedProtocol, ws="none", **options)
         self.header_seconds = header_seconds
 

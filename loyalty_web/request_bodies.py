@@ -112,17 +112,19 @@ def _malformed(message: str, body: bytes) -> str:
     found = _BYTE.fullmatch(message)
     if found is None:
         return "is not JSON: it ends too early, or a string in it is not well-formed"
-    before = body[: int(found["byte"])]
+    what = found["what"].removeprefix("JSON is malformed: ")
+    # The decoder counts what follows the document from the byte behind it.
+    before = body[: int(found["byte"]) - what.startswith("trailing")]
     line = before.count(b"\n") + 1
     column = len(before) - (before.rfind(b"\n") + 1) + 1
-    return f"is not JSON: {found['what'].removeprefix('JSON is malformed: ')} at line {line}, column {column}"
+    return f"is not JSON: {what} at line {line}, column {column}"
 
 
 def _unfit(message: str) -> ValidationFailed:
     """The decoder's words as the name of a field and what to send in it."""
     located = _WHERE.fullmatch(message)
     what, path = (message, "$") if located is None else (located["what"], located["path"])
-    inside = path.removeprefix("$").removeprefix(".")
+    inside = path.removeprefix("$").removeprefix(".").replace("[...]", "")  # of free-form objects no keys are told
     if missing := _MISSING.fullmatch(what):
         return ValidationFailed.of(_join(inside, missing["field"]), "is required")
     if unknown := _UNKNOWN.fullmatch(what):
