@@ -8,7 +8,17 @@ from litestar.types import ASGIApp
 
 from loyalty_web.authentication import Authentication
 from loyalty_web.container import Container, running
-from loyalty_web.controllers import calculate_rewards, cancel, finalize, get_session_status, health, identify
+from loyalty_web.controllers import (
+    calculate_rewards,
+    cancel,
+    finalize,
+    get_session_status,
+    health,
+    identify,
+    live,
+    metrics,
+    ready,
+)
 from loyalty_web.docs_page import docs
 from loyalty_web.edge import Edge
 from loyalty_web.openapi import configuration
@@ -19,7 +29,7 @@ from loyalty_web.request_bodies import BODY_SECONDS, MAX_BODY_BYTES, JsonRequest
 
 def create_app(container: Container) -> ASGIApp:
     """The service as one ASGI application. Everything in `container` is opened by its lifespan and closed after it."""
-    return Edge(create_litestar(container), container.traces())
+    return Edge(create_litestar(container), container.traces(), container.telemetry().metrics)
 
 
 def create_litestar(container: Container) -> Litestar:
@@ -28,8 +38,21 @@ def create_litestar(container: Container) -> Litestar:
     def lifespan(_: Litestar) -> AbstractAsyncContextManager[None]:
         return running(container)
 
+    # With a port of their own, metrics are there and nowhere else.
+    read_here = () if container.settings().watch.metrics_port else (metrics,)
     return Litestar(
-        route_handlers=[identify, calculate_rewards, finalize, cancel, get_session_status, health, docs],
+        route_handlers=[
+            identify,
+            calculate_rewards,
+            finalize,
+            cancel,
+            get_session_status,
+            health,
+            ready,
+            live,
+            docs,
+            *read_here,
+        ],
         dependencies=dependencies(container),
         # In the order in which calls are judged: whose it is, then (between the two) how often, then the body.
         middleware=[Authentication(container.keyring())],

@@ -1,18 +1,23 @@
 """What the service is made of. Beside the command line, the only module of this package that names adapters."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from importlib.metadata import version
 
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Singleton
 
-from loyalty_adapters.observability import LogForm, LoggingObserver, TraceContext
+from loyalty_adapters.observability import LogForm, MetricsRegistry, Telemetry, TelemetryForm, Tracing, tracing
 from loyalty_adapters.pdi import CircuitSettings, PdiClient, PdiSettings
 from loyalty_adapters.postgres.api_keys import PostgresApiKeys
 from loyalty_adapters.postgres.connections import Connections
 from loyalty_adapters.postgres.delivery_queue import PostgresDeliveryQueue
 from loyalty_adapters.postgres.identifiers import PostgresIdentifierSource
+from loyalty_adapters.postgres.ping import ping
 from loyalty_adapters.postgres.programs import PostgresProgramArchive
 from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.sessions import PostgresSessions
@@ -33,9 +38,11 @@ from loyalty_core.use_cases.programs import SaleProgram
 from loyalty_core.use_cases.return_purchase import ReturnPurchase
 from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
 from loyalty_web.api_keys import Peppers
+from loyalty_web.health import CheckStatus, HealthMonitor, HostView
 from loyalty_web.keyring import Keyring
 from loyalty_web.programs import ProgramInForce, load_program
 from loyalty_web.settings import CustomerIdForm, Settings
+from loyalty_web.vitals import QueueWatch, watched
 
 
 def postgres_settings(settings: Settings) -> PostgresSettings:
@@ -103,26 +110,80 @@ def _pace(settings: Settings) -> DeliveryPace:
     return DeliveryPace(PacePolicy(largest_round=queue.largest_round, probe_interval=queue.probe_interval))
 
 
+def _telemetry_form(settings: Settings) -> TelemetryForm:
+    watch = settings.watch
+    return TelemetryForm(
+        version=version("loyalty-service"),
+        service=watch.service_name,
+        instance=f"{socket.gethostname()}:{os.getpid()}",
+        collector=watch.collector,
+        ratio=watch.trace_ratio,
+    )
+
+
+def _health(
+    settings: Settings, connections: Connections, answers: RedisAnswerCache, host: PdiClient, telemetry: Telemetry
+) -> HealthMonitor:
+    pools = telemetry.database({"intake": connections.intake.stats, "outcome": connections.outcome.stats})
+
+    def view() -> HostView:
+        seen = host.health()
+        telemetry.host.circuit_is("pdi", seen.circuit)
+        telemetry.host.circuit_is("pdi_token", seen.token_circuit)
+        telemetry.host.in_flight(seen.in_flight)
+        return HostView(seen.circuit, seen.token_circuit, seen.latency)
+
+    def looked(statuses: Mapping[str, CheckStatus]) -> None:
+        pools.look()
+        telemetry.dependencies_seen(statuses)
+
+    return HealthMonitor(
+        database=lambda: ping(connections),
+        redis=answers.ping,
+        host=view,
+        interval=settings.watch.health_interval,
+        strict=settings.watch.strict,
+        on_look=looked,
+    )
+
+
 class Container(DeclarativeContainer):
     """One process of the service. Everything in it is made once, when it is first asked for."""
 
     settings: Dependency[Settings] = Dependency(instance_of=Settings)
 
     clock = Singleton(SystemClock)
-    traces = Singleton(TraceContext)
-    observer = Singleton(LoggingObserver, traces)
+    telemetry_form = Singleton(_telemetry_form, settings)
+    traces: Singleton[Tracing] = Singleton(tracing, telemetry_form)
+    telemetry = Singleton(Telemetry, telemetry_form, traces, Singleton(MetricsRegistry.from_environment))
+    observer = telemetry.provided.observer
     flights = Singleton(Flights)
     budgets = Singleton(_budgets, settings)
 
-    connections = Singleton(Connections, Singleton(postgres_settings, settings))
+    connections = Singleton(Connections, Singleton(postgres_settings, settings), traces.provided.statement)
     row_addresses = Singleton(RowAddresses)
     sessions = Singleton(PostgresSessions, connections, row_addresses)
     delivery_queue = Singleton(PostgresDeliveryQueue, connections, row_addresses)
     identifiers = Singleton(PostgresIdentifierSource, connections)
     api_keys = Singleton(PostgresApiKeys, connections)
     program_archive = Singleton(PostgresProgramArchive, connections)
-    answers = Singleton(RedisAnswerCache, settings.provided.cache.url)
-    host = Singleton(PdiClient, Singleton(pdi_settings, settings), clock, headers=traces.provided.headers)
+    answers = Singleton(
+        RedisAnswerCache,
+        settings.provided.cache.url,
+        on_event=telemetry.provided.cache_asked,
+        around=traces.provided.redis,
+    )
+    host = Singleton(
+        PdiClient,
+        Singleton(pdi_settings, settings),
+        clock,
+        headers=traces.provided.headers,
+        around=traces.provided.pdi,
+        on_call=telemetry.provided.host_called,
+        on_circuit=telemetry.provided.circuit_changed,
+    )
+    health = Singleton(_health, settings, connections, answers, host, telemetry)
+    queue_watch = Singleton(QueueWatch, delivery_queue, clock, telemetry.provided.queue.depth_is)
 
     peppers = Singleton(Peppers, settings.provided.keys.pepper, settings.provided.keys.previous_pepper)
     keyring = Singleton(Keyring, api_keys, peppers, clock)
@@ -227,10 +288,16 @@ async def running(container: Container) -> AsyncIterator[None]:
         container.get_session_status,
     ):
         make()  # all of it now: a slip in the wiring shows at the start, not at the first call
+    watch = container.settings().watch
     async with AsyncExitStack() as open_until_the_end:
+        open_until_the_end.push_async_callback(asyncio.to_thread, container.traces().close)
+        if watch.metrics_port:
+            address = container.settings().address
+            open_until_the_end.enter_context(container.telemetry().registry.serve(address, watch.metrics_port))
         await open_until_the_end.enter_async_context(container.connections())
         open_until_the_end.push_async_callback(container.answers().close)
         await open_until_the_end.enter_async_context(container.host())
+        await open_until_the_end.enter_async_context(watched(container.health(), container.queue_watch()))
         await open_until_the_end.enter_async_context(container.programs().kept())
         await open_until_the_end.enter_async_context(container.keyring().noting_uses())
         open_until_the_end.push_async_callback(container.flights().drain)

@@ -9,7 +9,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from loyalty_web.request_facts import RequestFacts, Traces
+from loyalty_web.request_facts import Meter, RequestFacts, Traces
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _ALWAYS: Final = (
@@ -26,9 +26,10 @@ _log = structlog.get_logger(context="LoyaltyController")
 class Edge:
     """An ASGI application around the application."""
 
-    def __init__(self, app: ASGIApp, traces: Traces) -> None:
+    def __init__(self, app: ASGIApp, traces: Traces, meter: Meter) -> None:
         self._app = app
         self._traces = traces
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -37,7 +38,8 @@ class Edge:
             return
         began = time.perf_counter()
         traceparent, request_id = _names(scope["headers"])
-        facts = RequestFacts(self._traces.begin(traceparent))
+        work = self._traces.begin(traceparent)
+        facts = RequestFacts(work)
         facts.attach(scope)
         if request_id is not None:
             facts.note(requestId=request_id.decode())
@@ -47,14 +49,18 @@ class Edge:
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 message["headers"] = [*message["headers"], *always]
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
-            _write(scope, facts, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            method, route = scope["method"], str(scope.get("path_template") or "unmatched")  # never the raw path
+            self._meter.request_answered(method, route, status, seconds)
+            _write(method, route, facts, status, seconds)
+            self._traces.answered(work, method, route, status)
 
 
 def _names(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, bytes | None]:
@@ -69,10 +75,9 @@ def _names(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, bytes | 
     return traceparent, request_id
 
 
-def _write(scope: Scope, facts: RequestFacts, status: int, seconds: float) -> None:
-    path = str(scope.get("path_template") or "unmatched")  # never the raw path: a stranger chose it
-    if path in _QUIET and status < _SERVER_ERROR:
+def _write(method: str, route: str, facts: RequestFacts, status: int, seconds: float) -> None:
+    if route in _QUIET and status < _SERVER_ERROR:
         return
-    fields = {"route": path, "status": status, "duration": round(seconds * 1000, 1), **facts.fields}
+    fields = {"method": method, "route": route, "status": status, "duration": round(seconds * 1000, 1), **facts.fields}
     message = fields.pop("message", None) or "Request answered"
     (_log.error if status >= _SERVER_ERROR else _log.info)(message, **fields)

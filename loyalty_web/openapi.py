@@ -13,6 +13,7 @@ from typing_extensions import override
 from loyalty_core.use_cases.answers import CancelAnswer, FinalizeAnswer, IdentifyAnswer, QuoteAnswer, StatusAnswer
 from loyalty_web.authentication import OPEN_TO_ALL
 from loyalty_web.controllers.health import HealthAnswer
+from loyalty_web.health import Health
 from loyalty_web.json_numbers import ExactNumber
 from loyalty_web.openapi_examples import ANSWERS, REQUESTS
 from loyalty_web.problem_details import Problem
@@ -30,6 +31,7 @@ _DESCRIBED: Final = (
     CancelAnswer,
     StatusAnswer,
     HealthAnswer,
+    Health,
     Problem,
 )
 
@@ -63,7 +65,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for path, operations in paths.items():
         for operation in operations.values():
             _add_examples(path, operation)
-            if path == "/health":
+            if path.startswith("/health"):
                 operation["security"] = []
     components = {**document["components"], "schemas": _numbers_as_numbers(schemas)}
     return {**document, "paths": paths, "components": components}

@@ -23,6 +23,8 @@ def dependencies(container: Container) -> dict[str, Provide]:
         "finalize_session": _from(container.finalize_session),
         "cancel_session": _from(container.cancel_session),
         "get_session_status": _from(container.get_session_status),
+        "monitor": _from(container.health),
+        "metrics_text": Provide(lambda: container.telemetry().registry, sync_to_thread=False),
         "program": Provide(lambda: container.programs().current(), sync_to_thread=False),
     }
 

@@ -1,7 +1,7 @@
 """What becomes known of a request on its way, for the one line that is logged of it."""
 
 from collections.abc import MutableMapping
-from typing import Final, Protocol, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 from litestar.types import Scope
 
@@ -28,6 +28,18 @@ class Traces(Protocol):
 
     def begin(self, traceparent: str | None) -> Work:
         """Begin to work for a request, in the caller's trace where `traceparent` is well-formed."""
+        ...
+
+    def answered(self, work: Any, method: str, route: str, status: int) -> None:
+        """The request that `work` was begun for is over. `route` is a template."""
+        ...
+
+
+class Meter(Protocol):
+    """Where requests are counted."""
+
+    def request_answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request is over. `route` is a template."""
         ...
 
 

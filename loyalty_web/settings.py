@@ -161,7 +161,7 @@ class HostSettings(Section, frozen=True, kw_only=True):
     ] = 10.0
     open_cap: Annotated[
         float, Variable(name="PDI_BREAKER_OPEN_CAP_SECONDS", least=0.05, most=3600, meaning="Longest time to a probe")
-    ] = 60.0
+    ] = 30.0
 
 
 class BudgetSettings(Section, frozen=True, kw_only=True):
@@ -210,6 +210,56 @@ class QueueSettings(Section, frozen=True, kw_only=True):
     ] = 1.0
 
 
+class WatchSettings(Section, frozen=True, kw_only=True):
+    """How the service is watched."""
+
+    metrics_port: Annotated[
+        int,
+        Variable(
+            name="METRICS_PORT",
+            least=0,
+            most=65535,
+            meaning="Port for `/metrics` alone; 0: with the calls (a worker, which answers no calls, then has none)",
+        ),
+    ] = 0
+    collector: Annotated[
+        str,
+        Variable(
+            name="OTEL_EXPORTER_OTLP_ENDPOINT",
+            meaning="Base address of an OTLP/HTTP collector for traces; without one none are recorded",
+        ),
+    ] = ""
+    trace_ratio: Annotated[
+        float,
+        Variable(
+            name="OTEL_TRACES_SAMPLER_ARG",
+            least=0,
+            most=1,
+            meaning="Share of the traces that begin here that is recorded; a caller's `traceparent` goes before it",
+        ),
+    ] = 0.05
+    service_name: Annotated[str, Variable(name="OTEL_SERVICE_NAME", meaning="The service's name in traces")] = (
+        "loyalty-service"
+    )
+    health_interval: Annotated[
+        float,
+        Variable(name="HEALTH_INTERVAL_SECONDS", least=0.05, most=60, meaning="Time between two looks at dependencies"),
+    ] = 2.0
+    strict: Annotated[
+        bool,
+        Variable(name="READINESS_STRICT", meaning="Not ready where PDI or Redis is down, though calls are answered"),
+    ] = False
+    watchdog: Annotated[
+        float,
+        Variable(
+            name="WATCHDOG_SECONDS",
+            least=0,
+            most=3600,
+            meaning="A process whose event loop has stood still for so long is ended; 0: never",
+        ),
+    ] = 30.0
+
+
 class KeySettings(Section, frozen=True, kw_only=True):
     """What API keys are judged with."""
 
@@ -245,6 +295,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     budgets: BudgetSettings
     queue: QueueSettings
     keys: KeySettings
+    watch: WatchSettings
+
+    @property
+    def address(self) -> str:
+        """The address to listen on."""
+        if self.web.host:
+            return self.web.host
+        everywhere = self.service.environment is Environment.PRODUCTION
+        return "0.0.0.0" if everywhere else "127.0.0.1"  # noqa: S104 - a container is reached from outside
 
 
 SECTIONS: Final = (
@@ -257,6 +316,7 @@ SECTIONS: Final = (
     LogSettings,
     BudgetSettings,
     QueueSettings,
+    WatchSettings,
 )
 
 
@@ -276,6 +336,7 @@ def read_settings() -> Settings:
     budgets = reader.read(BudgetSettings)
     queue = reader.read(QueueSettings)
     keys = reader.read(KeySettings)
+    watch = reader.read(WatchSettings)
     environment = Environment.PRODUCTION if service is None else service.environment
     if database is not None:
         _check_url(reader, "DATABASE_URL", database.url, "postgresql", "postgres")
@@ -283,6 +344,8 @@ def read_settings() -> Settings:
         _check_url(reader, "REDIS_URL", cache.url, "redis", "rediss", "unix")
     if host is not None:
         _check_host(reader, host, environment)
+    if watch is not None:
+        _check_watch(reader, watch, web)
     reader.finish()
     return Settings(
         service=_whole(service),
@@ -294,6 +357,7 @@ def read_settings() -> Settings:
         budgets=_whole(budgets),
         queue=_whole(queue),
         keys=_whole(keys),
+        watch=_whole(watch),
     )
 
 
@@ -329,6 +393,13 @@ def _check_host(reader: Reader, host: HostSettings, environment: Environment) ->
             reader.note(name, "must hold no credentials, query or fragment")
     if host.open_cap < host.open_for:
         reader.note("PDI_BREAKER_OPEN_CAP_SECONDS", "must not be less than PDI_BREAKER_OPEN_SECONDS")
+
+
+def _check_watch(reader: Reader, watch: WatchSettings, web: WebSettings | None) -> None:
+    if watch.collector:
+        _check_url(reader, "OTEL_EXPORTER_OTLP_ENDPOINT", watch.collector, "http", "https")
+    if web is not None and watch.metrics_port and watch.metrics_port == web.port:
+        reader.note("METRICS_PORT", "must differ from PORT, or be 0 to have the metrics there")
 
 
 def _check_url(reader: Reader, name: str, url: str, *schemes: str) -> None:

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+
 EXIT_CODE: Final = 70
 """As `sysexits.h` has it for an internal software error."""
 
@@ -20,6 +23,23 @@ _LOOKS: Final = 10
 """Looks in a row that find nothing moved before the process is ended. Counted in looks and not read off a clock: a
 process that was suspended finds much time passed, but not many looks."""
 _STDERR: Final = 2
+_CONNECTIONS: Final = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
+
+
+class Watched:
+    """An ASGI application whose event loop is watched for as long as its lifespan lasts."""
+
+    def __init__(self, app: ASGIApp, watchdog: "Watchdog") -> None:
+        self._app = app
+        self._watchdog = watchdog
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, or the lifespan."""
+        if scope["type"] in _CONNECTIONS:
+            await self._app(scope, receive, send)
+        else:
+            with self._watchdog:
+                await self._app(scope, receive, send)
 
 
 class Watchdog:

@@ -1,7 +1,23 @@
-"""What operators see: JSON log lines, and the trace that ties them together."""
+"""What operators see: JSON log lines, metrics, and the traces that tie them together."""
 
+from loyalty_adapters.observability.exposition import MetricsRegistry
 from loyalty_adapters.observability.logging import LogForm, configure_logging
 from loyalty_adapters.observability.observer import LoggingObserver
+from loyalty_adapters.observability.shared_values import VARIABLE as SHARED_METRICS
+from loyalty_adapters.observability.telemetry import Telemetry, TelemetryForm, tracing
 from loyalty_adapters.observability.traces import TraceContext, Work
+from loyalty_adapters.observability.tracing import Tracing
 
-__all__ = ("LogForm", "LoggingObserver", "TraceContext", "Work", "configure_logging")
+__all__ = (
+    "SHARED_METRICS",
+    "LogForm",
+    "LoggingObserver",
+    "MetricsRegistry",
+    "Telemetry",
+    "TelemetryForm",
+    "TraceContext",
+    "Tracing",
+    "Work",
+    "configure_logging",
+    "tracing",
+)

@@ -1,19 +1,26 @@
+import os
 import signal
 import socket
 import sys
-from typing import Final, NoReturn
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final, NoReturn
 
 import click
 import uvicorn
 from litestar.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from loyalty_adapters.observability import configure_logging
+from loyalty_adapters.observability import SHARED_METRICS, configure_logging
 from loyalty_web.app import create_app
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.container import Container, log_form
+from loyalty_web.health import HealthMonitor
 from loyalty_web.http_protocol import ServiceConfig
-from loyalty_web.settings import Environment, Settings, read_settings
+from loyalty_web.settings import Settings, read_settings
+from loyalty_web.watchdog import Watchdog, Watched
 
 _BACKLOG: Final = 2048
 
@@ -45,7 +52,8 @@ def serve(workers: int | None) -> None:
     if config.workers == 1:
         server.run(sockets=[listener])
     else:
-        Multiprocess(config, sockets=[listener]).run()
+        with _shared_metrics():
+            Multiprocess(config, sockets=[listener]).run()
     sys.exit(0 if server.started or config.workers > 1 else 1)
 
 
@@ -54,14 +62,37 @@ def application() -> ASGIApp:
     settings = read_settings()
     container = Container(settings=settings)
     configure_logging(log_form(settings), container.traces())
-    return create_app(container)
+    _tell_of_shutdown(container.health())
+    lag = container.telemetry().metrics.loop_lag.set
+    return Watched(create_app(container), Watchdog(settings.watch.watchdog, on_lag=lag))
+
+
+def _tell_of_shutdown(monitor: HealthMonitor) -> None:
+    """Not ready from the moment a signal asks for the end: the server has installed its handler, ours goes before."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        served = signal.getsignal(number)
+
+        def leave(number: int, frame: FrameType | None, served: Any = served) -> None:
+            monitor.begin_shutdown()
+            if callable(served):
+                served(number, frame)
+
+        signal.signal(number, leave)
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """A folder in which the web processes count together, unless the environment has named one."""
+    if SHARED_METRICS in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="loyalty-metrics-") as folder:
+        os.environ[SHARED_METRICS] = folder
+        yield
 
 
 def _listen(settings: Settings) -> socket.socket:
-    host = settings.web.host
-    if not host:
-        everywhere = settings.service.environment is Environment.PRODUCTION
-        host = "0.0.0.0" if everywhere else "127.0.0.1"  # noqa: S104 - a container is reached from outside
+    host = settings.address
     try:
         listener = socket.create_server(
             (host, settings.web.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG

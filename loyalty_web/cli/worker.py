@@ -8,6 +8,7 @@ from loyalty_adapters.observability import configure_logging
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.container import Container, log_form
 from loyalty_web.settings import read_settings
+from loyalty_web.watchdog import Watchdog
 from loyalty_web.worker import deliver_until
 
 
@@ -28,4 +29,6 @@ async def _work(container: Container) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
-    await deliver_until(asked, container)
+    seconds = container.settings().watch.watchdog
+    with Watchdog(seconds, on_lag=container.telemetry().metrics.loop_lag.set):
+        await deliver_until(asked, container)

@@ -1,13 +1,16 @@
-import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from litestar import get
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
+from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from loyalty_web.authentication import OPEN_TO_ALL
+from loyalty_web.health import Health, HealthMonitor, uptime
 
-_STARTED: Final = time.monotonic()
+_OPEN: Final[dict[str, Any]] = {OPEN_TO_ALL: True}
 
 
 class HealthAnswer(msgspec.Struct, frozen=True):
@@ -21,7 +24,7 @@ class HealthAnswer(msgspec.Struct, frozen=True):
 
 @get(
     "/health",
-    opt={OPEN_TO_ALL: True},
+    opt=_OPEN,
     summary="Whether the process answers",
     response_description="It does.",
     sync_to_thread=False,
@@ -29,5 +32,40 @@ class HealthAnswer(msgspec.Struct, frozen=True):
 )
 def health() -> HealthAnswer:
     """The process alone; nothing it depends on is asked."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    return HealthAnswer(status="healthy", timestamp=now, uptime=int(time.monotonic() - _STARTED))
+    return HealthAnswer(status="healthy", timestamp=datetime.now(UTC).replace(microsecond=0), uptime=uptime())
+
+
+def _unless(meaning: str) -> dict[int, ResponseSpec]:
+    return {HTTP_503_SERVICE_UNAVAILABLE: ResponseSpec(Health, generate_examples=False, description=meaning)}
+
+
+@get(
+    "/health/ready",
+    opt=_OPEN,
+    summary="Whether traffic should come here",
+    response_description="It should, also where PDI or Redis is down (`degraded`): the service answers without them.",
+    responses=_unless("It should not: the database is down, or the process is about to end."),
+    sync_to_thread=False,
+    tags=["health"],
+)
+def ready(monitor: NamedDependency[HealthMonitor]) -> Response[Health]:
+    """Database, Redis and PDI, as they were last seen in the background."""
+    return Response(monitor.report(), status_code=_status(fine=monitor.is_ready))
+
+
+@get(
+    "/health/live",
+    opt=_OPEN,
+    summary="How everything is, and whether the process can be helped",
+    response_description="The process works, whatever its dependencies do.",
+    responses=_unless("The process is beyond help: end it."),
+    sync_to_thread=False,
+    tags=["health"],
+)
+def live(monitor: NamedDependency[HealthMonitor]) -> Response[Health]:
+    """The same report; no dependency's state is a reason to restart the process."""
+    return Response(monitor.report(), status_code=_status(fine=monitor.is_alive))
+
+
+def _status(*, fine: bool) -> int:
+    return HTTP_200_OK if fine else HTTP_503_SERVICE_UNAVAILABLE

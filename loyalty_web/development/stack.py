@@ -152,6 +152,7 @@ class Stack:
             "PDI_CLIENT_SECRET": self._home.secret("pdi-client-secret"),
             "API_KEY_PEPPER": self._home.secret("api-key-pepper"),
             "PYTHONUNBUFFERED": "1",
+            "PROMETHEUS_MULTIPROC_DIR": str(self._home.path / "metrics"),  # web and worker count together
             "WEB_WORKERS": "1",  # web processes of a killed web process would be nobody's
         }
         left_out = {*_NOT_INHERITED, *(f"{name}_FILE" for name in given)}
