@@ -94,6 +94,8 @@ from loyalty_core.use_cases.finalize_session import Finalize, FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
+from loyalty_core.use_cases.loyalty import Loyalty, Policy, Ports
+from loyalty_core.use_cases.operate_delivery import Decision, OperateDelivery
 from loyalty_core.use_cases.pricing import Authority, Pricing
 from loyalty_core.use_cases.programs import SaleProgram
 from loyalty_core.use_cases.return_purchase import ReturnGoods, ReturnPurchase
@@ -119,6 +121,7 @@ __all__ = [
     "ConcurrentUpdate",
     "CustomerId",
     "Day",
+    "Decision",
     "DeliverPending",
     "DeliveryPace",
     "Exclusions",
@@ -142,13 +145,17 @@ __all__ = [
     "InvalidProgram",
     "InvalidReturn",
     "LineExplanation",
+    "Loyalty",
     "LoyaltyError",
     "Member",
+    "OperateDelivery",
     "OutcomeUnknown",
     "OverReturn",
     "Overloaded",
     "PacePolicy",
     "Per",
+    "Policy",
+    "Ports",
     "Pricing",
     "ProgramMistake",
     "Promotion",

@@ -14,3 +14,14 @@ class MemoryProgramArchive:
     async def find(self, content_hash: str) -> RewardProgram | None:
         """See `ProgramArchive.find`."""
         return self._programs.get(content_hash)
+
+
+class FixedProgram:
+    """The `ProgramSource` port with one program for ever."""
+
+    def __init__(self, program: RewardProgram) -> None:
+        self._program = program
+
+    def current(self) -> RewardProgram:
+        """See `ProgramSource.current`."""
+        return self._program

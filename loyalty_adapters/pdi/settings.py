@@ -26,7 +26,7 @@ class CircuitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A call is slow once it has used more than this share of its time."""
     open_for: float = 10.0
     """Time before the first probe; doubled each time a probe fails."""
-    open_cap: float = 60.0
+    open_cap: float = 30.0
     """It never grows beyond this."""
 
     def __post_init__(self) -> None:
