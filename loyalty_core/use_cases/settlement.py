@@ -251,9 +251,9 @@ class Settlement:
                 SessionChange(before=session, after=begun, cause=Cause.ATTEMPT_BEGUN), lane=Lane.OUTCOME
             )
         except StaleSession:
-            raise _Ended(await self._reread(session)) from None
+            raise _Ended(await self._left(session, turn)) from None
         except STORAGE_TROUBLE:
-            raise self._unrecorded(session, turn) from None
+            raise await self._unrecorded(session, turn) from None
         return begun
 
     # -- the outcomes
@@ -401,25 +401,49 @@ class Settlement:
                     snapshot=snapshot,
                 )
             except StaleSession:
-                current = await self._reread(session)
-                still_owed = turn.errand.delivery(current)
-                if still_owed is None or still_owed.number != number:
-                    raise _Ended(current) from None
                 races += 1
-                await self._transitions.give_way(races)
             except STORAGE_TROUBLE as trouble:
                 if isinstance(trouble, OutcomeUnknown) and outcome.error is not None:
                     raise
-                raise self._unrecorded(current, turn) from trouble
+                raise await self._unrecorded(current, turn) from trouble
             else:
                 return Settled(session=outcome.after, error=outcome.error, host_failed=outcome.host_failed)
+            try:
+                await self._transitions.give_way(races)
+                current = await self._reread(session)
+            except STORAGE_TROUBLE as trouble:
+                raise await self._unrecorded(current, turn) from trouble
+            still_owed = turn.errand.delivery(current)
+            if still_owed is None or still_owed.number != number:
+                raise _Ended(current)
 
-    def _unrecorded(self, session: Session, turn: Try[ReceiptT]) -> Exception:
-        """Storage is away and the intent stands: a POS is promised so, and a worker will find out what came of it."""
+    async def _unrecorded(self, session: Session, turn: Try[ReceiptT]) -> _Ended:
+        """Storage is away and the intent stands: a worker will find out what came of it."""
         self._observer.outcome_not_recorded(session)
-        if not turn.live:
-            return _Ended(session)
-        return _Ended(turn.errand.promise(session, _delivery(session, turn), turn.time.now()))
+        return _Ended(await self._left(session, turn))
+
+    async def _left(self, session: Session, turn: Try[ReceiptT]) -> Session:
+        """What a try that goes no further leaves behind: to a POS that waits, the promise that it settles later.
+
+        The promise goes on record first, and is given all the same where it cannot: only the live call itself could
+        take the intent back, and it ends here.
+        """
+        number = _delivery(session, turn).number
+        current = session
+        try:
+            current = await self._reread(session)
+            delivery = turn.errand.delivery(current)
+            if not turn.live or delivery is None or delivery.number != number or delivery.accepted_at is not None:
+                return current
+            promised = turn.errand.promise(current, delivery, turn.time.now())
+            await self._transitions.commit(
+                SessionChange(before=current, after=promised, cause=Cause.DELIVERY_AWAITED),
+                lane=Lane.OUTCOME,
+                answer=turn.errand.answer(current, promised),
+            )
+        except (StaleSession, *STORAGE_TROUBLE):
+            return turn.errand.promise(current, _delivery(current, turn), turn.time.now()) if turn.live else current
+        return promised
 
     async def _reread(self, session: Session) -> Session:
         loaded = await self._store.find(session.id)
