@@ -1,6 +1,6 @@
 """What a single value of a program may be. Each function yields what is wrong with one, if anything is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -25,9 +25,15 @@ def check_decimal(path: FieldPath, value: Decimal, places: int, *, lowest: int, 
 
 
 def check_count(path: FieldPath, value: int, *, lowest: int, highest: int) -> Iterator[Finding]:
-    """A whole number from `lowest` to `highest`, both included."""
-    if not lowest <= value <= highest:
-        yield Finding(f"must be between {lowest} and {highest}", path)
+    """A whole number from `lowest` to `highest`, both included. A float is none, even where it is whole."""
+    if type(value) is not int or not lowest <= value <= highest:
+        yield Finding(f"must be a whole number between {lowest} and {highest}", path)
+
+
+def check_choice(path: FieldPath, value: str, choices: Iterable[str]) -> Iterator[Finding]:
+    """One of `choices`, as such or as its text."""
+    if value not in set(choices):
+        yield Finding(f"must be one of {', '.join(choices)}", path)
 
 
 def check_id(path: FieldPath, value: str) -> Iterator[Finding]:

@@ -126,7 +126,7 @@ def _indexed(place: int, promotion: Promotion) -> IndexedPromotion:
 
 
 def _gives_per(per: Per | None, promotion: Promotion) -> bool:
-    return promotion.per is per
+    return promotion.per == per
 
 
 def _preference(entry: IndexedPromotion) -> tuple[int, int]:

@@ -7,7 +7,15 @@ from zoneinfo import ZoneInfo
 
 from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES, FieldPath
 from loyalty_core.domain.money import MAX_POINTS
-from loyalty_core.domain.program_bounds import check_count, check_decimal, check_id, check_ids, check_name, check_unique
+from loyalty_core.domain.program_bounds import (
+    check_choice,
+    check_count,
+    check_decimal,
+    check_id,
+    check_ids,
+    check_name,
+    check_unique,
+)
 from loyalty_core.domain.program_index import (
     MAX_RATE,
     MAX_TIER_BONUS_PERCENT,
@@ -18,6 +26,7 @@ from loyalty_core.domain.program_index import (
     ProgramIndex,
 )
 from loyalty_core.domain.program_mistakes import Finding
+from loyalty_core.domain.program_parts import Stacking
 from loyalty_core.domain.promotion_rules import promotion_findings
 
 if TYPE_CHECKING:  # the program judges itself by these rules, so at run time only one can import the other
@@ -42,6 +51,7 @@ def _part_findings(program: "RewardProgram") -> Iterator[Finding]:
     yield from check_id(("id",), program.id)
     yield from check_id(("version",), program.version)
     yield from _money_and_time(program)
+    yield from check_choice(("stacking",), program.stacking, Stacking)
     yield from _tiers(program)
     yield from check_ids(("exclusions", "skus"), program.exclusions.skus)
     yield from check_ids(("exclusions", "categories"), program.exclusions.categories)

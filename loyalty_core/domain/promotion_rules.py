@@ -5,10 +5,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES, FieldPath
-from loyalty_core.domain.program_bounds import check_count, check_decimal, check_id, check_ids, check_name, check_unique
+from loyalty_core.domain.program_bounds import (
+    check_choice,
+    check_count,
+    check_decimal,
+    check_id,
+    check_ids,
+    check_name,
+    check_unique,
+)
 from loyalty_core.domain.program_index import MAX_MULTIPLIER, MULTIPLIER_PLACES
 from loyalty_core.domain.program_mistakes import Finding
-from loyalty_core.domain.program_parts import Day, Promotion, TimeWindow
+from loyalty_core.domain.program_parts import Day, Per, Promotion, TimeWindow
 
 if TYPE_CHECKING:  # the program judges itself by these rules, so at run time only one can import the other
     from loyalty_core.domain.program import RewardProgram
@@ -44,6 +52,8 @@ def _reward(program: "RewardProgram", promotion: Promotion, path: FieldPath) -> 
         yield Finding("is missing: say whether the points are per unit, line or basket", per, (multiplier, points))
     if promotion.points is None and promotion.per is not None:
         yield Finding("goes with points; remove it, or give points", per, (points,))
+    if promotion.per is not None:
+        yield from check_choice(per, promotion.per, Per)
     if promotion.multiplier is not None:
         yield from check_decimal(multiplier, promotion.multiplier, MULTIPLIER_PLACES, lowest=1, highest=MAX_MULTIPLIER)
     if promotion.points is not None:
@@ -90,6 +100,8 @@ def _tiers(program: "RewardProgram", promotion: Promotion, path: FieldPath) -> I
 
 def _windows(promotion: Promotion, path: FieldPath) -> Iterator[Finding]:
     days, times = (*path, "days_of_week"), (*path, "times_of_day")
+    for place, day in enumerate(promotion.days_of_week):
+        yield from check_choice((*days, place), day, Day)
     yield from check_unique([(*days, place) for place in range(len(promotion.days_of_week))], promotion.days_of_week)
     if len(promotion.times_of_day) > MAX_WINDOWS:
         yield Finding(f"must have at most {MAX_WINDOWS} windows", times)

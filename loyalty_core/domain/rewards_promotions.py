@@ -119,7 +119,7 @@ def _pay(program: RewardProgram, applying: int, lines: Sequence[EligibleLine], w
     index = program.index
     order = index.places.__getitem__
     denominator = YIELD * worth.points_denominator
-    if program.stacking is Stacking.BEST:
+    if program.stacking == Stacking.BEST:
         yields, counted_for = _best_of_each_line(index, applying, lines, worth)
         bits_paid = sorted(yields, key=order)
         uncapped = floor_together([yields[bit] for bit in bits_paid], denominator)

@@ -1,0 +1,1 @@
+"""Single rules of the reward calculation, each by an example that a person can follow."""
