@@ -386,7 +386,8 @@ def _whole(section: SectionT | None) -> SectionT:
 
 def _check_host(reader: Reader, host: HostSettings, environment: Environment) -> None:
     schemes = ("https",) if environment is Environment.PRODUCTION else ("https", "http")
-    for name, url in (("PDI_API_URL", host.url), ("PDI_TOKEN_URL", host.token_url or host.url)):
+    addresses = {"PDI_API_URL": host.url} | ({"PDI_TOKEN_URL": host.token_url} if host.token_url else {})
+    for name, url in addresses.items():
         _check_url(reader, name, url, *schemes)
         parts = urlsplit(url)
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:

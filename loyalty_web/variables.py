@@ -94,8 +94,10 @@ class Reader:
                 name = variable.also
                 default = parse(name, default=default, validate=_checks(kind, variable))
                 name = variable.name
-            options = {} if default is msgspec.NODEFAULT else {"default": default}
-            value = parse(name, **options, validate=_checks(kind, variable))
+            if default is msgspec.NODEFAULT:
+                value = parse(name, validate=[validate.Length(min=1, error="is required"), *_checks(kind, variable)])
+            else:
+                value = parse(name, default=default, validate=_checks(kind, variable))
         except EnvValidationError as error:
             self._mistakes[name] = _sentence(list(error.error_messages))
             return None
