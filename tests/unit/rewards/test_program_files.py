@@ -1,5 +1,6 @@
 """Programs as files: what is wrong with one, and that what is right survives."""
 
+import tomllib
 from datetime import UTC, time
 from decimal import Decimal
 from pathlib import Path
@@ -9,11 +10,12 @@ import msgspec
 import pytest
 
 from loyalty_core.domain.program import RewardProgram, built_in_program, program_from_json, program_to_json
-from loyalty_core.domain.program_check import check_program
+from loyalty_core.domain.program_check import check_program, read_document
 from loyalty_core.domain.program_examples import example_program_toml, example_programs
 from loyalty_core.domain.program_mistakes import InvalidProgram, ProgramMistake
 from loyalty_core.domain.program_parts import Caps, Promotion, RedemptionRules, Tier, TimeWindow
 from loyalty_core.domain.program_toml import program_from_toml, program_to_toml
+from tests.unit.rewards.broken_rules import BROKEN_PROGRAMS, BROKEN_PROMOTIONS
 from tests.unit.rewards.sales import program, times
 
 SOUND = """
@@ -219,3 +221,33 @@ def test_as_many_promotions_as_allowed() -> None:
     assert isinstance(program(*offers[:1000]), RewardProgram)
     with pytest.raises(InvalidProgram, match="must be at most 1000"):
         program(*offers)
+
+
+@pytest.mark.parametrize(("fields", "field"), BROKEN_PROMOTIONS)
+def test_each_rule_of_promotions(fields: dict[str, Any], field: str) -> None:
+    """A promotion that breaks one rule is one mistake, at the field of that rule."""
+    offer = {"id": "offer", "name": "Offer", "multiplier": Decimal(2), **fields}
+    document = tomllib.loads(SOUND + 'tiers = [{ name = "Gold", bonus_percent = 50 }]')
+    document["promotions"] = [{key: value for key, value in offer.items() if value is not None}]
+    _, mistakes = read_document(document)
+    assert [f"promotions[0]{field}"] == [mistake.path for mistake in mistakes]
+
+
+@pytest.mark.parametrize(("fields", "path"), BROKEN_PROGRAMS)
+def test_each_rule_of_programs(fields: dict[str, Any], path: str) -> None:
+    """A program that breaks one rule is one mistake, at the field of that rule."""
+    _, mistakes = read_document({**tomllib.loads(SOUND), **fields})
+    assert path in [mistake.path for mistake in mistakes]
+
+
+@pytest.mark.parametrize(
+    ("number", "rate", "sound"), [(922, 1000, True), (924, 1000, False), (1000, 900, True), (1000, 924, False)]
+)
+def test_the_most_that_fits(number: int, rate: int, sound: bool) -> None:
+    """Promotions that could exceed 64 bits together, on the largest basket, are refused."""
+    offers = tuple(Promotion(f"p{place}", "P", multiplier=Decimal(1000)) for place in range(number))
+    if sound:
+        assert number == len(program(*offers, points_per_unit=Decimal(rate)).promotions)
+    else:
+        with pytest.raises(InvalidProgram, match="promotions could together award more than 9223372036854775807"):
+            program(*offers, points_per_unit=Decimal(rate))
