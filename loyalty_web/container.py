@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
+from typing import Final
 
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Singleton
@@ -24,6 +25,8 @@ from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_adapters.redis.answer_cache import RedisAnswerCache
 from loyalty_adapters.system_clock import SystemClock
+from loyalty_core.ports.clock import Clock
+from loyalty_core.ports.delivery_queue import DeliveryQueue
 from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.calculate_rewards import CalculateRewards
 from loyalty_core.use_cases.cancel_session import CancelSession
@@ -43,6 +46,9 @@ from loyalty_web.keyring import Keyring
 from loyalty_web.programs import ProgramInForce, load_program
 from loyalty_web.settings import CustomerIdForm, Settings
 from loyalty_web.vitals import QueueWatch, watched
+
+_LOOKS_PER_COUNT: Final = 5
+"""Looks at the dependencies for each count of the queue, which costs the database more."""
 
 
 def postgres_settings(settings: Settings) -> PostgresSettings:
@@ -147,6 +153,11 @@ def _health(
     )
 
 
+def _queue_watch(settings: Settings, queue: DeliveryQueue, clock: Clock, telemetry: Telemetry) -> QueueWatch:
+    every = _LOOKS_PER_COUNT * settings.watch.health_interval
+    return QueueWatch(queue, clock, telemetry.queue.depth_is, every)
+
+
 class Container(DeclarativeContainer):
     """One process of the service. Everything in it is made once, when it is first asked for."""
 
@@ -183,7 +194,7 @@ class Container(DeclarativeContainer):
         on_circuit=telemetry.provided.circuit_changed,
     )
     health = Singleton(_health, settings, connections, answers, host, telemetry)
-    queue_watch = Singleton(QueueWatch, delivery_queue, clock, telemetry.provided.queue.depth_is)
+    queue_watch = Singleton(_queue_watch, settings, delivery_queue, clock, telemetry)
 
     peppers = Singleton(Peppers, settings.provided.keys.pepper, settings.provided.keys.previous_pepper)
     keyring = Singleton(Keyring, api_keys, peppers, clock)

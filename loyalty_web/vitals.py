@@ -14,23 +14,22 @@ from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.delivery_queue import DeliveryQueue, QueueDepth
 from loyalty_web.health import HealthMonitor
 
-_EVERY: Final = 10.0
-"""Seconds between two looks at the queue, at least."""
 _SHARE: Final = 50
-"""And as many times as long as a look takes: a long queue takes long to count, and that must not become its burden."""
+"""Between two counts passes at least as many times as long as one takes: a long queue takes long to count, and that
+must not become its burden."""
 
 _log = structlog.get_logger(context="Vitals")
 
 
 class QueueWatch:
-    """Counts what is owed to PDI, now and then."""
+    """Counts what is owed to PDI, about `every` seconds."""
 
     def __init__(
         self,
         queue: DeliveryQueue,
         clock: Clock,
         on_depth: Callable[[QueueDepth, datetime], None],
-        every: float = _EVERY,
+        every: float,
     ) -> None:
         self._queue = queue
         self._clock = clock

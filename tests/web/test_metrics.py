@@ -27,7 +27,7 @@ async def _samples(service: Service) -> dict[str, float]:
     text = (await service.get("/metrics", key="")).body.decode()
     return {
         f"{sample.name}{sorted(sample.labels.items())}": sample.value
-        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # the library left it untyped
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 
@@ -65,12 +65,15 @@ async def test_replays_and_refusals_are_counted(service: Service) -> None:
 
 async def test_what_is_queued_is_seen(database_url: str, redis_url: str, pdi: Pdi) -> None:
     """With PDI away a finalize is queued: the queue tells how much it holds and how old that is."""
-    async with running_service(settings(database_url, redis_url, pdi)) as service:
-        service.container.queue_watch()._every = 0.05
+    watch = WatchSettings(health_interval=0.05)
+    async with running_service(settings(database_url, redis_url, pdi, watch=watch)) as service:
         await pdi.faults("http_500", endpoints=["finalize"])
         await _sell(service, "TX-1")
-        async with asyncio.timeout(15):
-            while (found := await _samples(service))[_named("loyalty_delivery_queue_waiting")] != 1:
+        async with asyncio.timeout(5):
+            while True:
+                found = await _samples(service)
+                if found[_named("loyalty_delivery_queue_waiting")] == 1:
+                    break
                 await asyncio.sleep(0.05)
         assert found[_named("loyalty_delivery_queue_oldest_age_seconds")] >= 0
         assert 0 == found[_named("loyalty_delivery_queue_parked")]
@@ -78,7 +81,7 @@ async def test_what_is_queued_is_seen(database_url: str, redis_url: str, pdi: Pd
 
 
 async def test_the_live_exposition_keeps_to_the_rules(service: Service, pdi: Pdi) -> None:
-    """After every call, with successes, refusals and an outage: valid OpenMetrics, no ids, and of the published size."""
+    """After every call, with successes, refusals and an outage: valid OpenMetrics, no ids, the published size."""
     session = await _sell(service, "TX-1")
     await service.get(f"/getSessionStatus?sessionId={session}")
     await service.post("/cancel", {"sessionId": session})
