@@ -6,6 +6,7 @@ import msgspec
 from loyalty_adapters.memory.sessions import MemorySessions
 from loyalty_core.domain.delivery import Delivery
 from loyalty_core.domain.session import Session
+from loyalty_core.domain.session_returns import attempt_return, first_owed
 from loyalty_core.ports.delivery_queue import QueueDepth
 from loyalty_core.ports.session_store import Loaded
 
@@ -24,7 +25,7 @@ class MemoryDeliveryQueue:
         now = self._sessions.clock.now()
         owed = self._owed()
         due = [
-            (session, delivery)
+            session
             for position, (session, delivery) in enumerate(owed)
             if _is_due(delivery, now)
             and not any(
@@ -33,8 +34,8 @@ class MemoryDeliveryQueue:
             )
         ]
         claimed = []
-        for session, delivery in due[:limit]:
-            leased = msgspec.structs.replace(session, version=session.version + 1, delivery=delivery.claim(now + lease))
+        for session in due[:limit]:
+            leased = _leased(session, now + lease)
             self._sessions.replace(leased)
             found = await self._sessions.find(leased.id)
             if found is not None:
@@ -44,9 +45,8 @@ class MemoryDeliveryQueue:
     async def depth(self) -> QueueDepth:
         """See `DeliveryQueue.depth`."""
         owed = self._owed()
-        parked = sum(
-            session.delivery is not None and session.delivery.parked_at is not None for session in self._sessions.all()
-        )
+        firsts = [first_owed(session) for session in self._sessions.all()]
+        parked = sum(first is not None and first[1].parked_at is not None for first in firsts)
         return QueueDepth(waiting=len(owed), parked=parked, oldest_intent_at=owed[0][1].begun_at if owed else None)
 
     async def wait(self, seconds: float) -> None:
@@ -55,14 +55,22 @@ class MemoryDeliveryQueue:
 
     def _owed(self) -> list[tuple[Session, Delivery]]:
         """What waits for a worker, oldest intent first."""
+        firsts = [(session, first_owed(session)) for session in self._sessions.all()]
         owed = [
-            (session, session.delivery)
-            for session in self._sessions.all()
-            if session.delivery is not None
-            and session.delivery.next_attempt_at is not None
-            and session.delivery.parked_at is None
+            (session, first[1])
+            for session, first in firsts
+            if first is not None and first[1].next_attempt_at is not None and first[1].parked_at is None
         ]
         return sorted(owed, key=lambda entry: (entry[1].begun_at, entry[0].id))
+
+
+def _leased(session: Session, until: datetime) -> Session:
+    first = first_owed(session)
+    if first is None:
+        return session
+    return_id, delivery = first
+    claimed = delivery.claim(until)
+    return session.attempt(claimed) if return_id is None else attempt_return(session, return_id, claimed)
 
 
 def _is_due(delivery: Delivery, now: datetime) -> bool:

@@ -50,7 +50,8 @@ class MemorySessions:
                 self._holders.pop(key, None)
             else:
                 self._holders[key] = holder
-        if work.answer is not None:
+        # Answers of single returns are rebuilt from the session; no read of this port brings them.
+        if work.answer is not None and not work.answer.item:
             answers = self._answers.setdefault(work.changes[-1].after.id, {})
             answers[work.answer.call] = work.answer.body
         if work.snapshot is not None:

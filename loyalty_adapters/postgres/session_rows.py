@@ -18,8 +18,10 @@ from loyalty_core.domain.identifiers import (
     SessionId,
     TransactionId,
 )
+from loyalty_core.domain.purchase_return import PurchaseReturn
 from loyalty_core.domain.session import FinalizeIntent, HostReceipt, Opening, Session, SessionStatus
 from loyalty_core.domain.session_quote import SessionQuote
+from loyalty_core.domain.session_returns import first_owed
 
 
 class StoredIntent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,6 +78,7 @@ class SessionRow(NamedTuple):
     failure: str | None
     deleted_at: datetime | None
     closed_at: datetime | None
+    returns: bytes | None
     archived: bool
 
     def session(self) -> Session:
@@ -111,6 +114,7 @@ class SessionRow(NamedTuple):
             failure=self.failure,
             deleted_at=self.deleted_at,
             closed_at=self.closed_at,
+            returns=() if self.returns is None else _RETURNS.decode(self.returns),
         )
 
     def _delivery(self) -> Delivery | None:
@@ -172,6 +176,27 @@ def changing_columns(session: Session, before: Session | None) -> dict[str, Any]
         "failure": session.failure,
         "deleted_at": session.deleted_at,
         "closed_at": session.closed_at,
+        "return_count": len(session.returns),
+        **_owed_columns(session),
+    }
+
+
+def written_returns(session: Session, before: Session) -> str | None:
+    """The session's returns as one document, in order; None where the transition did not touch them."""
+    return None if session.returns is before.returns else _encode(session.returns)
+
+
+def _owed_columns(session: Session) -> dict[str, Any]:
+    owed = first_owed(session)
+    if owed is None:
+        return _NOTHING_OWED
+    return_id, delivery = owed
+    return {
+        "owed_return": return_id,
+        "owed_since": delivery.begun_at,
+        "owed_next_at": delivery.next_attempt_at,
+        "owed_claimed_until": delivery.claimed_until,
+        "owed_parked_at": delivery.parked_at,
     }
 
 
@@ -238,6 +263,10 @@ _METADATA: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _OPENING: Final = msgspec.json.Decoder(Opening)
 _QUOTE: Final = msgspec.json.Decoder(SessionQuote)
 _INTENT: Final = msgspec.json.Decoder(StoredIntent)
+_RETURNS: Final = msgspec.json.Decoder(tuple[PurchaseReturn, ...])
+_NOTHING_OWED: Final = dict.fromkeys(
+    ("owed_return", "owed_since", "owed_next_at", "owed_claimed_until", "owed_parked_at")
+)
 _NO_DELIVERY: Final = {
     "delivery_number": None,
     **dict.fromkeys(field for field in Delivery.__struct_fields__ if field != "number"),

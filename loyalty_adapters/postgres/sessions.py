@@ -19,7 +19,7 @@ SELECT statement_timestamp(),
        s.created_at, s.expires_at, s.occurred_at, s.metadata, s.host_session, s.quote, s.intent, s.redeemed_points,
        s.points_reversed, s.points_restored, s.booked_points, s.new_balance, s.intents, s.delivery_number, s.begun_at,
        s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
-       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.archived,
+       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.returns, s.archived,
        s.address::text
   FROM session_rows s
  WHERE s.id = %(id)s::uuid
@@ -35,7 +35,7 @@ SELECT statement_timestamp(),
        s.created_at, s.expires_at, s.occurred_at, s.metadata, s.host_session, s.quote, s.intent, s.redeemed_points,
        s.points_reversed, s.points_restored, s.booked_points, s.new_balance, s.intents, s.delivery_number, s.begun_at,
        s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
-       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.archived,
+       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.returns, s.archived,
        s.address::text
   FROM (SELECT) AS one_row
   LEFT JOIN LATERAL (

@@ -38,6 +38,18 @@ def settled_returns(session: Session) -> tuple[SettledReturn, ...]:
     )
 
 
+def first_owed(session: Session) -> tuple[ReturnId | None, Delivery] | None:
+    """What the session owes the host first: its sale (no id), or the first return of its booked sale not booked yet.
+
+    None where it owes nothing.
+    """
+    if session.status is SessionStatus.FINALIZING:
+        return None if session.delivery is None else (None, session.delivery)
+    if session.status not in SETTLED:
+        return None
+    return next(((goods.id, goods.delivery) for goods in session.returns if goods.is_owed), None)
+
+
 def is_next(session: Session, return_id: ReturnId) -> bool:
     """Whether the return may be sent: the sale is booked, and so is every return before it."""
     first = next((goods for goods in session.returns if goods.is_owed), None)

@@ -3,15 +3,19 @@
 import asyncio
 import time
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import pytest
 
+from loyalty_core.domain.identifiers import ReturnId
+from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.session import Cause, Session
+from loyalty_core.domain.session_returns import attempt_return, complete_return
 from loyalty_core.ports.delivery_queue import DeliveryQueue
 from loyalty_core.ports.session_store import Loaded, SessionStore, StaleSession
-from tests.contracts.sales import changed, loaded, owed, settled, store_now, stored, unit
+from tests.contracts.sales import changed, loaded, owed, settled, store_now, stored, unit, with_return
 
 LEASE: Final = timedelta(seconds=30)
 SECOND: Final = timedelta(seconds=1)
@@ -133,6 +137,41 @@ class DeliveryQueueContract:
         assert first.session.delivery is not None
         assert first.session.delivery.claimed_until is not None
         assert first.session.delivery.claimed_until <= again[0].now
+
+    async def test_a_return_is_claimed_once_its_sale_is_booked(self, desk: Desk) -> None:
+        """The sale goes first, then its returns, each when the one before it is settled; the lease is on that one."""
+        now = await store_now(desk.store)
+        sale = await desk.owe()
+        for name in ("R-2", "R-1"):
+            begun = partial(with_return, name=name, next_attempt_at=now - SECOND)
+            sale = await changed(desk.store, sale, begun, Cause.RETURN_INTENDED)
+        (claimed,) = await desk.claim()
+        assert [None, None] == [goods.delivery.claimed_until for goods in claimed.session.returns]
+        current = await changed(desk.store, claimed.session, lambda it: settled(it, now), Cause.HOST_ACCEPTED)
+        for position, name in enumerate(("R-2", "R-1")):
+            (claimed,) = await desk.claim()
+            goods = current.returns[position]
+            leased = attempt_return(current, goods.id, goods.delivery.claim(claimed.now + LEASE))
+            assert leased == claimed.session
+            assert leased == (await loaded(desk.store, sale)).session
+            assert () == await desk.claim()
+            booked = partial(complete_return, return_id=ReturnId(name), figures=ReturnFigures(1, 0), now=now)
+            current = await changed(desk.store, claimed.session, booked, Cause.RETURN_SETTLED)
+        assert () == await desk.claim()
+        assert 0 == (await desk.queue.depth()).waiting
+
+    async def test_a_parked_return_holds_up_those_behind_it(self, desk: Desk) -> None:
+        """Returns of one sale settle in their order: while the first is parked, the second is not claimed."""
+        now = await store_now(desk.store)
+        sale = await desk.owe()
+        sale = await changed(desk.store, sale, lambda it: settled(it, now), Cause.HOST_ACCEPTED)
+        parked = partial(with_return, name="R-1", next_attempt_at=None, parked_at=now)
+        sale = await changed(desk.store, sale, parked, Cause.RETURN_INTENDED)
+        due = partial(with_return, name="R-2", next_attempt_at=now - SECOND)
+        await changed(desk.store, sale, due, Cause.RETURN_INTENDED)
+        assert () == await desk.claim()
+        depth = await desk.queue.depth()
+        assert (0, 1) == (depth.waiting, depth.parked)
 
     async def test_workers_side_by_side_never_get_the_same_session(self, desk: Desk) -> None:
         """Eight workers empty a queue of sixty: each session is handed out once."""

@@ -17,15 +17,19 @@ from loyalty_core.domain.identifiers import (
     CustomerId,
     HostSessionId,
     QuoteId,
+    ReturnId,
     SessionId,
     TransactionId,
     receipt_id,
 )
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.program import built_in_program
+from loyalty_core.domain.purchase_return import PurchaseReturn
+from loyalty_core.domain.return_request import ReturnedShare
 from loyalty_core.domain.rewards import calculate
 from loyalty_core.domain.session import Cause, FinalizeIntent, HostReceipt, Opening, Session, SessionStatus
 from loyalty_core.domain.session_quote import SessionQuote
+from loyalty_core.domain.session_returns import begin_return
 from loyalty_core.ports.session_store import Loaded, SessionStore
 from loyalty_core.ports.unit_of_work import Lane, SessionChange, StoredAnswer, UnitOfWork
 
@@ -87,6 +91,19 @@ def owed(
 
 def settled(session: Session, now: datetime) -> Session:
     return session.complete(HostReceipt(earned_points=450, new_balance=1650), now)
+
+
+def with_return(session: Session, name: str, *, next_attempt_at: datetime | None, **delivery: Any) -> Session:
+    """A sale of which something is to be returned, by an intent as old as the sale's own."""
+    begun_at = datetime.now(UTC) if session.delivery is None else session.delivery.begun_at
+    goods = PurchaseReturn(
+        id=ReturnId(name),
+        fingerprint="e" * 64,
+        share=ReturnedShare(("1/4",)),
+        delivery=Delivery(number=session.intents + 1, begun_at=begun_at, next_attempt_at=next_attempt_at, **delivery),
+        created_at=begun_at,
+    )
+    return begin_return(session, goods)
 
 
 def unit(

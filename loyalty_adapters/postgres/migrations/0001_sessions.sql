@@ -48,6 +48,14 @@ CREATE TABLE sessions (
     failure text,
     deleted_at timestamptz,
     closed_at timestamptz,
+    return_count integer NOT NULL DEFAULT 0 CHECK (return_count >= 0),
+    -- What is owed first, and so has to go first: the sale while it is finalizing, later its first return not yet booked
+    -- (then `owed_return` names it). The queue reads these alone; the deliveries themselves say the same in full.
+    owed_return text COLLATE "C",
+    owed_since timestamptz,
+    owed_next_at timestamptz,
+    owed_claimed_until timestamptz,
+    owed_parked_at timestamptz,
 
     CONSTRAINT reversed_at_most_booked CHECK (points_reversed <= coalesce(booked_points, 0)),
     CONSTRAINT restored_at_most_redeemed CHECK (points_restored <= redeemed_points),
@@ -61,7 +69,15 @@ CREATE TABLE sessions (
     ),
     -- What is owed is always in a worker's or an operator's hands, and nothing else is.
     CONSTRAINT owed_work_is_queued_or_parked CHECK (
-        (status = 'finalizing' AND intent IS NOT NULL) = (num_nonnulls(next_attempt_at, parked_at) > 0)
+        (owed_since IS NOT NULL) = (num_nonnulls(owed_next_at, owed_parked_at) > 0)
+        AND (owed_since IS NOT NULL OR num_nonnulls(owed_return, owed_claimed_until) = 0)
+    ),
+    CONSTRAINT finalizing_is_owed CHECK (
+        (status = 'finalizing') = (owed_since IS NOT NULL AND owed_return IS NULL)
+        AND (status = 'finalizing') = (num_nonnulls(next_attempt_at, parked_at) > 0)
+    ),
+    CONSTRAINT settled_sales_alone_owe_returns CHECK (
+        owed_return IS NULL OR status IN ('finalized', 'partially_returned', 'returned')
     ),
     CONSTRAINT finalizing_has_an_intent CHECK (status <> 'finalizing' OR intent IS NOT NULL),
     CONSTRAINT settled_has_a_receipt CHECK (
@@ -107,15 +123,75 @@ ALTER TABLE sessions SET (
 
 CREATE UNIQUE INDEX sessions_key ON sessions (channel_id, transaction_id) WHERE holds_key;
 -- The delivery queue: oldest intent first, and what a customer has waiting before it.
-CREATE INDEX sessions_owed ON sessions (begun_at, id, next_attempt_at)
-    WHERE next_attempt_at IS NOT NULL AND parked_at IS NULL;
-CREATE INDEX sessions_owed_by_customer ON sessions (customer_id, begun_at, id)
-    WHERE next_attempt_at IS NOT NULL AND parked_at IS NULL;
-CREATE INDEX sessions_parked ON sessions (parked_at) WHERE parked_at IS NOT NULL;
+CREATE INDEX sessions_owed ON sessions (owed_since, id, owed_next_at)
+    WHERE owed_next_at IS NOT NULL AND owed_parked_at IS NULL;
+CREATE INDEX sessions_owed_by_customer ON sessions (customer_id, owed_since, id)
+    WHERE owed_next_at IS NOT NULL AND owed_parked_at IS NULL;
+CREATE INDEX sessions_parked ON sessions (owed_parked_at) WHERE owed_parked_at IS NOT NULL;
 CREATE INDEX sessions_open_until ON sessions (open_until) WHERE open_until IS NOT NULL;
 CREATE INDEX sessions_closed ON sessions (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_closed_by_client ON sessions (client_id, closed_status, closed_at, id)
     WHERE closed_at IS NOT NULL;
+
+-- What was given back of a sale: each with an intent and a delivery of its own, in the order of their intents.
+CREATE TABLE returns (
+    session_id uuid NOT NULL,
+    return_id text COLLATE "C" NOT NULL,
+    position integer NOT NULL CHECK (position >= 1),
+    fingerprint text NOT NULL,
+    share json NOT NULL,
+    status text COLLATE "C" NOT NULL CHECK (status IN ('accepted', 'returned', 'rejected', 'void')),
+    created_at timestamptz NOT NULL,
+    points_reversed bigint CHECK (points_reversed >= 0),
+    points_restored bigint CHECK (points_restored >= 0),
+    answered json,
+    settled_at timestamptz,
+    failure text,
+    origin text,
+    delivery_number integer NOT NULL CHECK (delivery_number >= 1),
+    begun_at timestamptz NOT NULL,
+    next_attempt_at timestamptz,
+    attempts integer NOT NULL CHECK (attempts >= 0),
+    unanswered integer NOT NULL CHECK (unanswered >= 0),
+    sent_at timestamptz,
+    accepted_at timestamptz,
+    claimed_until timestamptz,
+    last_error text,
+    parked_at timestamptz,
+    PRIMARY KEY (session_id, return_id),
+
+    CONSTRAINT figures_are_whole CHECK ((points_reversed IS NULL) = (points_restored IS NULL)),
+    CONSTRAINT returned_has_figures CHECK (status <> 'returned' OR points_reversed IS NOT NULL),
+    CONSTRAINT refused_has_a_reason CHECK ((status IN ('rejected', 'void')) = (failure IS NOT NULL)),
+    CONSTRAINT accepted_is_open CHECK ((status = 'accepted') = (settled_at IS NULL)),
+    CONSTRAINT accepted_is_queued_or_parked CHECK (
+        (status = 'accepted') = (num_nonnulls(next_attempt_at, parked_at) > 0)
+    )
+);
+CREATE TABLE returns_archive (LIKE returns INCLUDING CONSTRAINTS, PRIMARY KEY (session_id, return_id));
+
+-- The returns of a session, live or archived, as the service reads them.
+CREATE FUNCTION returns_of(session uuid) RETURNS json STABLE LANGUAGE sql AS $$
+    SELECT json_agg(
+               json_build_object(
+                   'id', r.return_id, 'fingerprint', r.fingerprint, 'share', r.share, 'status', r.status,
+                   'created_at', r.created_at, 'answered', r.answered, 'settled_at', r.settled_at,
+                   'failure', r.failure, 'origin', r.origin,
+                   'figures', CASE WHEN r.points_reversed IS NOT NULL THEN json_build_object(
+                       'points_reversed', r.points_reversed, 'points_restored', r.points_restored
+                   ) END,
+                   'delivery', json_build_object(
+                       'number', r.delivery_number, 'begun_at', r.begun_at, 'next_attempt_at', r.next_attempt_at,
+                       'attempts', r.attempts, 'unanswered', r.unanswered, 'sent_at', r.sent_at,
+                       'accepted_at', r.accepted_at, 'claimed_until', r.claimed_until, 'last_error', r.last_error,
+                       'parked_at', r.parked_at
+                   )
+               )
+               ORDER BY r.position
+           )
+      FROM (SELECT * FROM returns UNION ALL SELECT * FROM returns_archive) AS r
+     WHERE r.session_id = session
+$$;
 
 -- The timeline. A version is reached once, so (session, version) also finds the change that a lost commit was about.
 CREATE TABLE session_events (
@@ -144,10 +220,12 @@ CREATE TABLE session_events_archive (LIKE session_events INCLUDING CONSTRAINTS, 
 
 CREATE TABLE idempotency_answers (
     session_id uuid NOT NULL,
-    call text COLLATE "C" NOT NULL CHECK (call IN ('identify', 'finalize')),
+    call text COLLATE "C" NOT NULL CHECK (call IN ('identify', 'finalize', 'return')),
+    -- The return's id; empty where a session has one such answer at most.
+    item text COLLATE "C" NOT NULL DEFAULT '',
     body bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (session_id, call)
+    PRIMARY KEY (session_id, call, item)
 );
 CREATE INDEX idempotency_answers_created ON idempotency_answers (created_at);
 
@@ -175,12 +253,12 @@ SELECT id, client_id, channel_id, transaction_id, customer_id, status, version, 
        occurred_at, metadata, host_session, quote, intent, redeemed_points, points_reversed, points_restored,
        booked_points, new_balance, intents, delivery_number, begun_at, next_attempt_at, attempts, unanswered, sent_at,
        accepted_at, claimed_until, last_error, parked_at, finalized_at, failure, deleted_at, closed_at,
-       false AS archived, ctid AS address
+       CASE WHEN return_count > 0 THEN returns_of(id) END AS returns, false AS archived, ctid AS address
   FROM sessions
 UNION ALL
 SELECT id, client_id, channel_id, transaction_id, customer_id, status, version, opening, tier, created_at, expires_at,
        occurred_at, metadata, host_session, quote, intent, redeemed_points, points_reversed, points_restored,
        booked_points, new_balance, intents, delivery_number, begun_at, next_attempt_at, attempts, unanswered, sent_at,
        accepted_at, claimed_until, last_error, parked_at, finalized_at, failure, deleted_at, closed_at,
-       true, ctid
+       CASE WHEN return_count > 0 THEN returns_of(id) END, true, ctid
   FROM sessions_archive;
