@@ -26,25 +26,23 @@ class SharedFolder:
     """One process's part in the folder; it ends with the process."""
 
     def __init__(self, path: Path) -> None:
-        """Take a slot. What earlier processes have left in the folder is cleared if none of them is alive.
+        """Take a slot.
 
         Raises:
             OSError: the folder cannot be made or written.
         """
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = path
-        with self._exclusive():
-            if not any(self._is_held(slot) for slot in self._slots()):
-                _remove(path.glob("*.db"))
+        with _alone_in(path):
             self.slot, self._held = self._take_lowest()
             # A gauge is about the process that set it, and that one is gone.
             _remove(path.glob(f"gauge_*_{self.slot}.db"))
 
     def forget_the_dead(self) -> None:
         """Remove the gauges of processes that have ended; their counters stay, for they have happened."""
-        with self._exclusive():
-            for slot in self._slots():
-                if slot != self.slot and not self._is_held(slot):
+        with _alone_in(self._path):
+            for slot in _slots(self._path):
+                if slot != self.slot and not _is_held(self._path, slot):
                     _remove(self._path.glob(f"gauge_live*_{slot}.db"))
 
     def install(self) -> None:
@@ -53,9 +51,6 @@ class SharedFolder:
         slot = self.slot
         values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]  # the library left it untyped
 
-    def _slots(self) -> Iterator[int]:
-        return (int(lock.stem.removeprefix("slot_")) for lock in self._path.glob("slot_*.lock"))
-
     def _take_lowest(self) -> tuple[int, int]:
         for slot in range(_MOST_SLOTS):
             held = _lock(self._path / f"slot_{slot}.lock")
@@ -63,21 +58,43 @@ class SharedFolder:
                 return slot, held
         raise OSError(f"more than {_MOST_SLOTS} processes share {self._path}")
 
-    def _is_held(self, slot: int) -> bool:
-        free = _lock(self._path / f"slot_{slot}.lock")
-        if free is None:
-            return True
-        os.close(free)
-        return False
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        door = os.open(self._path / "folder.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(door, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(door)
+def clear_shared_metrics() -> None:
+    """Forget what an earlier run of the service has counted, unless a process of it is still alive.
+
+    For the command that starts a service. Its processes must not: one that is started again alone after all have died
+    would set every counter back.
+    """
+    folder = os.environ.get(VARIABLE)
+    if not folder or not Path(folder).is_dir():
+        return
+    path = Path(folder)
+    with _alone_in(path):
+        if not any(_is_held(path, slot) for slot in _slots(path)):
+            _remove(path.glob("*.db"))
+
+
+def _slots(path: Path) -> Iterator[int]:
+    return (int(lock.stem.removeprefix("slot_")) for lock in path.glob("slot_*.lock"))
+
+
+def _is_held(path: Path, slot: int) -> bool:
+    free = _lock(path / f"slot_{slot}.lock")
+    if free is None:
+        return True
+    os.close(free)
+    return False
+
+
+@contextmanager
+def _alone_in(path: Path) -> Iterator[None]:
+    """No other process takes slots or looks at them meanwhile."""
+    door = os.open(path / "folder.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(door)
 
 
 def _lock(path: Path) -> int | None:

@@ -13,7 +13,7 @@ import uvicorn
 from litestar.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from loyalty_adapters.observability import SHARED_METRICS, configure_logging
+from loyalty_adapters.observability import SHARED_METRICS, clear_shared_metrics, configure_logging
 from loyalty_web.app import create_app
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.container import Container, log_form
@@ -33,7 +33,9 @@ def serve(workers: int | None) -> None:
         settings = read_settings()
         _ = Container(settings=settings).program()  # a program that cannot be used is better told now than by a child
     listener = _listen(settings)
-    signal.signal(signal.SIGTERM, _leave)
+    clear_shared_metrics()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     config = ServiceConfig(
         "loyalty_web.cli.serve:application",
         factory=True,
@@ -106,5 +108,5 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _leave(_: int, __: object) -> NoReturn:
-    """What SIGTERM does outside of the server, and after it, which gives the signal on: an end like any other."""
+    """What a signal does outside of the server, and after it, which gives it on: an end like any other."""
     sys.exit(0)

@@ -4,7 +4,7 @@ import signal
 import click
 import uvloop
 
-from loyalty_adapters.observability import configure_logging
+from loyalty_adapters.observability import clear_shared_metrics, configure_logging
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.container import Container, log_form
 from loyalty_web.settings import read_settings
@@ -19,6 +19,7 @@ def worker() -> None:
         settings = read_settings()
         container = Container(settings=settings)
         _ = container.program()
+    clear_shared_metrics()
     configure_logging(log_form(settings), container.traces())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(container))
