@@ -137,8 +137,6 @@ class Circuit:
         window = self._window
         window.record(self._clock.monotonic(), bad=failed or slow)
         self._breaker.report(ok=not failed)
-        if generation != self._generation:
-            return  # that was one failure in a row too many
         if window.calls >= self._settings.window_calls and window.bad >= self._settings.window_share * window.calls:
             self._breaker.open()
 
@@ -219,5 +217,5 @@ class _Relay(CircuitBreakerListener):  # type: ignore[misc]  # aiobreaker ships 
         self._changed = changed
 
     def state_change(self, breaker: Any, old: Any, new: Any) -> None:  # noqa: ARG002 - aiobreaker's signature
-        if old.state is not new.state:
+        if old.state is not new.state:  # a call may open it for both reasons at once
             self._changed(_STATES[old.state], _STATES[new.state])

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Final
 
 from loyalty_core.domain.basket import Basket, BasketLine
-from loyalty_core.domain.identifiers import ChannelId, CustomerId, HostSessionId, ReceiptId, TransactionId
-from loyalty_core.ports.loyalty_host import FinalizeOrder, LoyaltyHost
+from loyalty_core.domain.identifiers import ChannelId, CustomerId, HostSessionId, ReceiptId, ReturnId, TransactionId
+from loyalty_core.ports.loyalty_host import FinalizeOrder, LoyaltyHost, ReturnOrder
 
 CHANNEL: Final = ChannelId("POS-001")
 TRANSACTION: Final = TransactionId("TXN-67890")
@@ -22,6 +22,9 @@ CALCULATE_REPLY: Final = (
 )
 FINALIZE_REPLY: Final = (
     b'{"sessionId":"sess_abc123","status":"finalized","earnedPoints":450,"newBalance":5450,"receiptId":"RCP-2025-001"}'
+)
+RETURN_REPLY: Final = (
+    b'{"sessionId":"sess_abc123","returnId":"RET-1","pointsReversed":450,"pointsRestored":0,"newBalance":5000}'
 )
 STATUS_REPLY: Final = (
     b'{"sessionId":"sess_abc123","status":"finalized","earnedPoints":450,'
@@ -50,10 +53,22 @@ def order(
     )
 
 
+def giving_back(session: HostSessionId = SESSION) -> ReturnOrder:
+    """A return of the whole sample sale."""
+    return ReturnOrder(
+        key="sess_1:r1",
+        host_session=session,
+        return_id=ReturnId("RET-1"),
+        points_reversed=450,
+        points_restored=0,
+    )
+
+
 CALLS: Final[dict[str, Callable[[LoyaltyHost, float], Awaitable[object]]]] = {
     "identify": lambda host, within: host.identify(CHANNEL, TRANSACTION, CUSTOMER, within=within),
     "calculateRewards": lambda host, within: host.calculate(SESSION, BASKET, within=within),
     "finalize": lambda host, within: host.finalize(order(), within=within),
+    "return": lambda host, within: host.send_return(giving_back(), within=within),
     "getSessionStatus": lambda host, within: host.report(SESSION, within=within),
 }
 """Every call of the port, by the name PDI gives it, for the sample sale."""
@@ -62,6 +77,7 @@ REPLIES: Final = {
     "identify": IDENTIFY_REPLY,
     "calculateRewards": CALCULATE_REPLY,
     "finalize": FINALIZE_REPLY,
+    "return": RETURN_REPLY,
     "getSessionStatus": STATUS_REPLY,
 }
 """What PDI answers to it."""

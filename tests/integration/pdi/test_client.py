@@ -24,6 +24,10 @@ UNAUTHORIZED = http(b'{"code":"invalid_token"}', "401 Unauthorized")
 FAILED = http(b"", "500 Oops")
 
 
+GRACE = 0.5
+"""What a loaded machine may take beyond a budget to notice that it is over."""
+
+
 async def calculate(host: LoyaltyHost, within: float = 2.0) -> int:
     return (await host.calculate(SESSION, BASKET, within=within)).earned_points
 
@@ -77,13 +81,13 @@ async def test_a_token_that_takes_all_the_time_leaves_nothing_sent() -> None:
         with pytest.raises(HostNotSent) as unsent:
             await calculate(host, 0.2)
         assert unsent.value.reason == "token_timed_out"
-        assert 0.19 < time.monotonic() - began < 0.4
+        assert 0.19 < time.monotonic() - began < 0.2 + GRACE
         assert server.calls("/calculateRewards") == []
 
 
 async def test_what_a_token_leaves_of_the_budget_has_to_be_of_use() -> None:
     """The token came in time, an answer would not."""
-    settings: dict[str, Any] = {"min_useful_budget": 0.3}
+    settings: dict[str, Any] = {"min_useful_budget": 1.9}
 
     async def in_a_while(_seen: Seen, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.15)
@@ -93,7 +97,7 @@ async def test_what_a_token_leaves_of_the_budget_has_to_be_of_use() -> None:
     async with WireServer(answering(OK), in_a_while) as server:
         async with PdiClient(server.settings(**settings), SystemClock()) as host:
             with pytest.raises(HostNotSent) as unsent:
-                await calculate(host, 0.4)
+                await calculate(host, 2.0)
         assert unsent.value.reason == "budget_spent"
         assert server.calls("/calculateRewards") == []
 
@@ -107,7 +111,7 @@ async def test_an_answer_that_does_not_come_is_not_waited_for_any_longer(name: s
         with pytest.raises(HostSilence) as silent:
             await CALLS[name](host, 0.2)
         assert silent.value.reason == "timed_out"
-        assert 0.19 < time.monotonic() - began < 0.4
+        assert 0.19 < time.monotonic() - began < 0.2 + GRACE
         assert len(server.calls(f"/{name}")) == 1
 
 

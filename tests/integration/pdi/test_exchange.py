@@ -133,6 +133,17 @@ async def test_an_answer_may_be_as_long_as_the_bound_and_no_longer(frame: Callab
         assert silent.value.reason == "oversized_answer"
 
 
+async def test_an_answer_announced_as_too_long_is_not_waited_for() -> None:
+    """Nothing of its body is read, and its connection is not used again."""
+    announced = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n"
+    async with WireServer(answering(announced)) as server, client(server) as host:
+        with pytest.raises(HostSilence) as silent:
+            await host.calculate(SESSION, BASKET, within=30)
+        assert silent.value.reason == "oversized_answer"
+        server.act = answering(http(CALCULATE_REPLY))
+        assert (await host.calculate(SESSION, BASKET, within=2)).earned_points == 450
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -186,6 +197,15 @@ async def test_a_receipt_for_something_else_is_no_receipt(field: bytes, other: b
         with pytest.raises(HostSilence) as silent:
             await host.finalize(order(), within=2)
         assert silent.value.reason == "unreadable_answer"
+
+
+@pytest.mark.parametrize(("field", "other"), [(b"sess_abc123", b"sess_abc124"), (b"RET-1", b"RET-2")])
+async def test_an_answer_to_another_return_is_no_answer(field: bytes, other: bytes) -> None:
+    """Another session or another return: the outcome is unknown."""
+    answer = http(REPLIES["return"].replace(field, other))
+    async with WireServer(answering(answer)) as server, client(server) as host:
+        with pytest.raises(HostSilence):
+            await CALLS["return"](host, 2)
 
 
 async def test_a_report_on_another_session_is_no_report() -> None:

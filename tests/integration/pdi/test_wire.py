@@ -12,6 +12,7 @@ from loyalty_adapters.pdi import PdiClient, wire
 from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.domain.basket import Basket, BasketLine
 from loyalty_core.domain.member import Member
+from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.session import HostReceipt
 from loyalty_core.domain.session_quote import HostQuote
 from loyalty_core.ports.loyalty_host import CommitKind, HostCommit, HostIdentification, HostSessionReport
@@ -22,6 +23,7 @@ from tests.integration.pdi.samples import (
     CUSTOMER,
     FINALIZE_REPLY,
     IDENTIFY_REPLY,
+    REPLIES,
     SESSION,
     STATUS_REPLY,
     TRANSACTION,
@@ -66,6 +68,15 @@ async def test_finalize_is_the_published_example_and_what_pdi_books() -> None:
     )
     assert seen.headers["idempotency-key"] == "sess_1:1"
     assert answer == HostReceipt(earned_points=450, new_balance=5450)
+
+
+async def test_return_says_what_to_take_back_and_what_to_restore() -> None:
+    """Under its own id and its own key."""
+    seen, answer = await sent(REPLIES["return"], "return")
+    expected = b'{"sessionId":"sess_abc123","returnId":"RET-1","pointsReversed":450,"pointsRestored":0}'
+    assert expected == seen.body
+    assert seen.headers["idempotency-key"] == "sess_1:r1"
+    assert answer == ReturnFigures(points_reversed=450, points_restored=0)
 
 
 async def test_status_asks_in_the_query() -> None:
