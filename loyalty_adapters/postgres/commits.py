@@ -5,6 +5,7 @@ import random
 from enum import Enum, auto
 from typing import Any, Final, LiteralString
 
+from loyalty_adapters.postgres.archive_moves import BRING_BACK
 from loyalty_adapters.postgres.connections import ConnectionLane, Row
 from loyalty_adapters.postgres.errors import AlreadyThere, Conflict, ConnectionLost
 from loyalty_adapters.postgres.row_addresses import RowAddresses
@@ -79,7 +80,14 @@ class Commit:
         rows = await self._lane.run(write.statement, write.parameters)
         if not rows and write.has_address:
             rows = await self._lane.run(write.statement, write.anywhere().parameters)
+        if not rows and not write.is_new and await self._brought_back(write):
+            rows = await self._lane.run(write.statement, write.anywhere().parameters)
         return self._judge(write, rows)
+
+    async def _brought_back(self, write: Write) -> bool:
+        """Whether the session had been archived at the version the write was made from, and now no longer is."""
+        identity = {"id": write.session, "version": write.parameters["before_version"]}
+        return bool(await self._lane.run(BRING_BACK, identity))
 
     def _judge(self, write: Write, rows: list[Row]) -> _Refusal | None:
         """What `rows` mean: none at all where the write's version, or its key, was no longer free."""

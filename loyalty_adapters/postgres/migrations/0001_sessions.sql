@@ -91,7 +91,7 @@ CREATE TABLE sessions (
 
 -- Sessions that ended long ago: the same columns and checks, none of the queues.
 CREATE TABLE sessions_archive (
-    LIKE sessions INCLUDING CONSTRAINTS,
+    LIKE sessions INCLUDING CONSTRAINTS INCLUDING DEFAULTS,
     archived_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id)
 );
