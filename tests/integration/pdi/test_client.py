@@ -141,6 +141,16 @@ async def test_a_fresh_token_that_is_refused_too_ends_it() -> None:
         assert host.health().circuit is CircuitState.CLOSED
 
 
+async def test_a_token_that_pdi_has_accepted_is_renewed_whenever_it_is_refused() -> None:
+    """Revoked again and again, with calls that went well between: each time one renewal, and no call is lost."""
+    async with WireServer(answering(OK)) as server, PdiClient(server.settings(), SystemClock()) as host:
+        for renewals in range(5):
+            assert await calculate(host) == 450
+            server.act = answering(UNAUTHORIZED, OK)
+            assert await calculate(host) == 450
+            assert len(server.calls("/oauth/token")) == renewals + 2
+
+
 async def test_refused_credentials_end_it_before_anything_is_sent() -> None:
     """The token endpoint does not know us."""
     refused_us = answering(http(b'{"error":"invalid_client"}', "401 Unauthorized"))

@@ -121,3 +121,17 @@ async def test_slow_answers_open_the_circuit() -> None:
             assert await calculate(host, 1.0) == 450
         assert host.health().circuit is CircuitState.OPEN
         assert host.health().latency == pytest.approx(0.9)
+
+
+async def test_a_host_without_a_token_to_be_had_is_unavailable() -> None:
+    """The token endpoint's circuit holds calls back as PDI's own does, and for as long."""
+    no_tokens = WireServer(answering(OK), answering(FAILED))
+    async with no_tokens as server, PdiClient(server.settings(), ManualClock()) as host:
+        for _ in range(5):
+            assert host.unavailable_for() == 0
+            with pytest.raises(HostNotSent):
+                await calculate(host)
+        assert host.unavailable_for() == pytest.approx(10)
+        assert host.health().token_circuit is CircuitState.OPEN
+        assert host.health().circuit is CircuitState.CLOSED
+        assert server.calls("/calculateRewards") == []

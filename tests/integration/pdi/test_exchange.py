@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from loyalty_adapters.pdi import PdiClient
+from loyalty_adapters.pdi import CircuitState, PdiClient
 from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.ports.loyalty_host import HostNotSent, HostSilence, LoyaltyHost
 from tests.integration.pdi.samples import (
@@ -217,17 +217,20 @@ async def test_a_report_on_another_session_is_no_report() -> None:
 
 
 async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
-    """The token is at hand, and PDI's port is shut."""
+    """The token is at hand, and PDI's port is shut. It counts against PDI all the same."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         async with WireServer(answering(b"")) as tokens:
             settings = tokens.settings(base_url=url, token_url=f"{tokens.url}/oauth/token")
             async with PdiClient(settings, SystemClock()) as host:
-                with pytest.raises(HostNotSent) as unsent:
-                    await host.calculate(SESSION, BASKET, within=2)
-    assert unsent.value.reason == "connection_refused"
-    assert unsent.value.retry_after >= 1
+                for _ in range(5):
+                    assert host.health().circuit is CircuitState.CLOSED
+                    with pytest.raises(HostNotSent) as unsent:
+                        await host.calculate(SESSION, BASKET, within=2)
+                    assert unsent.value.reason == "connection_refused"
+                    assert unsent.value.retry_after >= 1
+                assert host.health().circuit is CircuitState.OPEN
 
 
 async def test_a_name_that_does_not_resolve_means_that_nothing_was_sent() -> None:
