@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -44,7 +45,7 @@ from loyalty_web.api_keys import Peppers
 from loyalty_web.health import CheckStatus, HealthMonitor, HostView
 from loyalty_web.keyring import Keyring
 from loyalty_web.programs import ProgramInForce, load_program
-from loyalty_web.settings import CustomerIdForm, Settings
+from loyalty_web.settings import CustomerIdForm, Environment, Settings
 from loyalty_web.vitals import QueueWatch, watched
 
 _LOOKS_PER_COUNT: Final = 5
@@ -88,7 +89,11 @@ def pdi_settings(settings: Settings) -> PdiSettings:
 def log_form(settings: Settings) -> LogForm:
     """What lines are logged, and how."""
     hashed = settings.log.customer_id is CustomerIdForm.HASH
-    return LogForm(level=settings.log.level.value, customer_id_key=settings.keys.pepper if hashed else None)
+    return LogForm(
+        level=settings.log.level.value,
+        customer_id_key=settings.keys.pepper if hashed else None,
+        readable=settings.service.environment is Environment.DEVELOPMENT and sys.stdout.isatty(),
+    )
 
 
 def _budgets(settings: Settings) -> Budgets:

@@ -4,8 +4,9 @@ import hashlib
 import hmac
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
@@ -17,6 +18,7 @@ from loyalty_adapters.observability.traces import TraceContext
 SERVICE: Final = "loyalty-service"
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _NAMES: Final = {"warning": "WARN", "critical": "ERROR", "exception": "ERROR"}
+_HEADING: Final = frozenset({"timestamp", "level", "message", "service", "spanId"})
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 
 
@@ -27,6 +29,8 @@ class LogForm(msgspec.Struct, frozen=True, kw_only=True):
     """``debug``, ``info``, ``warn`` or ``error``."""
     customer_id_key: str | None = None
     """With it, customer ids appear as their keyed hash: still the same for the same customer, and nobody's number."""
+    readable: bool = False
+    """For a person at a terminal, instead of JSON."""
 
     def __repr__(self) -> str:
         return f"LogForm(level={self.level!r}, hashed={self.customer_id_key is not None})"
@@ -55,30 +59,43 @@ class _Lines:
     def __init__(self, form: LogForm, traces: TraceContext) -> None:
         self._key = None if form.customer_id_key is None else form.customer_id_key.encode()
         self._traces = traces
+        self._write: Callable[[EventDict], str] = _for_people if form.readable else _as_json
 
     def __call__(self, _: WrappedLogger, method: str, event: EventDict) -> str:
         """The line, without its end."""
         work = self._traces.current()
+        known: Mapping[str, Any] = {} if work is None else work.facts
         fields = {
-            "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             "level": _NAMES.get(method, method.upper()),
             "service": SERVICE,
             "context": event.pop("context", "LoyaltyService"),
             "message": event.pop("event", ""),
-            "sessionId": event.pop("sessionId", None),
-            "customerId": self._customer(event.pop("customerId", None)),
+            "sessionId": event.pop("sessionId", None) or known.get("sessionId"),
+            "customerId": self._customer(event.pop("customerId", None) or known.get("customerId")),
             "duration": event.pop("duration", None),
             "earnedPoints": event.pop("earnedPoints", None),
             "traceId": None if work is None else work.trace_id,
             "spanId": None if work is None else work.span_id,
         }
         line = {name: value for name, value in fields.items() if value is not None}
-        return _ENCODER.encode({**line, **event}).decode()
+        return self._write({**line, **event})
 
     def _customer(self, customer_id: str | None) -> str | None:
         if customer_id is None or self._key is None:
             return customer_id
         return hmac.digest(self._key, customer_id.encode(), hashlib.sha256).hex()[:32]
+
+
+def _as_json(line: EventDict) -> str:
+    return _ENCODER.encode(line).decode()
+
+
+def _for_people(line: EventDict) -> str:
+    """Time, level and message first; then what else there is, but what the terminal's owner knows anyway."""
+    told = {name: value for name, value in line.items() if name not in _HEADING and value is not None}
+    facts = " ".join(f"{name}={value}" for name, value in told.items())
+    return f"{line['timestamp'][11:-1]} {line['level']:5} {line['message']:<32} {facts}"
 
 
 class _Handler(logging.Handler):

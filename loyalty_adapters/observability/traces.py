@@ -1,7 +1,7 @@
 """The trace that the current work belongs to, by the rules of W3C Trace Context."""
 
+import random
 import re
-import secrets
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -48,7 +48,7 @@ class Work:
     ) -> None:
         self.trace_id: Final = trace_id
         self.flags: Final = flags
-        self.span_id: Final = secrets.token_hex(8) if span_id is None else span_id
+        self.span_id: Final = _new_id(64) if span_id is None else span_id
         self.span: Final = span
         """What is recorded of it; None where nothing is."""
         self.facts: Final[Facts] = {} if facts is None else facts
@@ -60,6 +60,11 @@ class Work:
 
 
 _current: Final[ContextVar[Work | None]] = ContextVar("loyalty_work", default=None)
+
+
+def _new_id(bits: int) -> str:
+    """An id nobody has. A name and no secret, so that the operating system need not be asked for it."""
+    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"
 
 
 def read_traceparent(header: str | None) -> Caller | None:
@@ -103,7 +108,7 @@ class TraceContext:
     def begin(self, traceparent: str | None = None) -> Work:
         """Begin some work on this task: in the caller's trace where `traceparent` is well-formed, else in a new one."""
         caller = read_traceparent(traceparent)
-        work = Work(secrets.token_hex(16), _NOT_SAMPLED) if caller is None else Work(caller.trace_id, caller.flags)
+        work = Work(_new_id(128), _NOT_SAMPLED) if caller is None else Work(caller.trace_id, caller.flags)
         self.enter(work)
         return work
 
@@ -127,7 +132,7 @@ class TraceContext:
 
         `name` says what is done; `origin` is the `traceparent` of the work that caused it.
         """
-        return Entered(self, Work(secrets.token_hex(16), _NOT_SAMPLED))
+        return Entered(self, Work(_new_id(128), _NOT_SAMPLED))
 
     def headers(self) -> dict[str, str]:
         """The headers that carry the trace on to another service."""
