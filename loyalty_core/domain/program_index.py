@@ -30,10 +30,12 @@ YIELD: Final = 10**QUANTITY_PLACES
 MAX_RATE: Final = 10**3
 MAX_MULTIPLIER: Final = 10**3
 MAX_TIER_BONUS_PERCENT: Final = 1000
+MAX_BASKET_QUANTITY: Final = MAX_QUANTITY * MAX_LINES
+"""No basket has this many units."""
 
 
 class IndexedPromotion(msgspec.Struct, frozen=True, gc=False):
-    """One promotion in whole numbers. Exactly one of the four factors is not 0.
+    """One promotion in whole numbers. At most one of the four factors is not 0.
 
     With lines of weight ``w`` and quantity ``q`` among ``n`` lines it yields
     ``by_base * base(w) + by_quantity * q + by_line * n + by_basket`` in `YIELD` parts of a point.
@@ -120,7 +122,7 @@ def _indexed(place: int, promotion: Promotion) -> IndexedPromotion:
         by_quantity=points.get(Per.UNIT, 0) * (YIELD // 10**QUANTITY_PLACES),
         by_line=points.get(Per.LINE, 0) * YIELD,
         by_basket=points.get(Per.BASKET, 0) * YIELD,
-        minimum_quantity=scale(promotion.minimum_quantity, QUANTITY_PLACES, below=MAX_QUANTITY * MAX_LINES),
+        minimum_quantity=scale(promotion.minimum_quantity, QUANTITY_PLACES, below=MAX_BASKET_QUANTITY + 1),
         minimum_spend=scale(promotion.minimum_spend, AMOUNT_PLACES, below=MAX_AMOUNT),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES, FieldPath
+from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, MAX_LINES, QUANTITY_PLACES, FieldPath
 from loyalty_core.domain.money import MAX_POINTS
 from loyalty_core.domain.program_bounds import (
     check_choice,
@@ -17,6 +17,7 @@ from loyalty_core.domain.program_bounds import (
     check_unique,
 )
 from loyalty_core.domain.program_index import (
+    MAX_BASKET_QUANTITY,
     MAX_RATE,
     MAX_TIER_BONUS_PERCENT,
     PERCENT,
@@ -104,7 +105,7 @@ def _most_points(index: ProgramIndex) -> int:
     tier = base * max(index.tier_bonus.values(), default=0) // PERCENT
     most = [
         each.by_base * base
-        + each.by_quantity * MAX_LINES * MAX_QUANTITY * 10**QUANTITY_PLACES
+        + each.by_quantity * MAX_BASKET_QUANTITY * 10**QUANTITY_PLACES
         + each.by_line * MAX_LINES
         + each.by_basket
         for each in index.by_bit.values()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES, FieldPath
+from loyalty_core.domain.basket import AMOUNT_PLACES, MAX_AMOUNT, QUANTITY_PLACES, FieldPath
 from loyalty_core.domain.program_bounds import (
     check_choice,
     check_count,
@@ -14,7 +14,7 @@ from loyalty_core.domain.program_bounds import (
     check_name,
     check_unique,
 )
-from loyalty_core.domain.program_index import MAX_MULTIPLIER, MULTIPLIER_PLACES
+from loyalty_core.domain.program_index import MAX_BASKET_QUANTITY, MAX_MULTIPLIER, MULTIPLIER_PLACES
 from loyalty_core.domain.program_mistakes import Finding
 from loyalty_core.domain.program_parts import Day, Per, Promotion, TimeWindow
 
@@ -81,9 +81,10 @@ def _lines(program: "RewardProgram", promotion: Promotion, path: FieldPath) -> I
                     (*path, kind, position),
                     (where,),
                 )
-    most = MAX_QUANTITY * MAX_LINES
     quantity: FieldPath = (*path, "minimum_quantity")
-    yield from check_decimal(quantity, promotion.minimum_quantity, QUANTITY_PLACES, lowest=0, highest=most)
+    yield from check_decimal(
+        quantity, promotion.minimum_quantity, QUANTITY_PLACES, lowest=0, highest=MAX_BASKET_QUANTITY
+    )
     spend: FieldPath = (*path, "minimum_spend")
     yield from check_decimal(spend, promotion.minimum_spend, AMOUNT_PLACES, lowest=0, highest=MAX_AMOUNT - 1)
 
@@ -157,5 +158,7 @@ def _ever_open(promotion: Promotion, start: datetime, end: datetime) -> bool:
 
 def _window_on(day: datetime, window: TimeWindow) -> tuple[datetime, datetime]:
     """The moments when `window` opens and closes, where it opens on `day`."""
-    first, last = datetime.combine(day, window.start), datetime.combine(day, window.end)
+    # An offset is a mistake of its own, which must not keep this one from being found.
+    first = datetime.combine(day, window.start.replace(tzinfo=None))
+    last = datetime.combine(day, window.end.replace(tzinfo=None))
     return first, last if last > first else last + _DAY
