@@ -1,10 +1,10 @@
 import asyncio
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import timedelta
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from loyalty_core.domain.delivery import Delivery
+from loyalty_core.domain.errors import Overloaded, StorageUnavailable
 from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.delivery_queue import DeliveryQueue
@@ -13,9 +13,11 @@ from loyalty_core.ports.observer import Observer
 from loyalty_core.ports.session_store import Loaded
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.delivery_pace import DeliveryPace
-from loyalty_core.use_cases.errands import SALE, ReturnErrand
+from loyalty_core.use_cases.errands import SALE, Errand, ReturnErrand
 from loyalty_core.use_cases.programs import SaleProgram
-from loyalty_core.use_cases.settlement import Settled, Settlement, Try
+from loyalty_core.use_cases.settlement import Settlement, Try
+
+ReceiptT = TypeVar("ReceiptT")
 
 _GRACE: Final = timedelta(seconds=5)
 """How much longer than its deadline a claim lasts, so that a slow outcome is not overtaken."""
@@ -31,6 +33,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """Booked or refused for good."""
     pause: float
     """Seconds after which the next round makes sense; 0 where there may be more at once."""
+
+
+class _Delivered(NamedTuple):
+    settled: bool
+    host_failed: bool
 
 
 class DeliverPending:
@@ -68,29 +75,35 @@ class DeliverPending:
             self._pace.slow_down()
             return Round(claimed=0, settled=0, pause=wait)
         claimed = await self._queue.claim_due(self._pace.size(), timedelta(seconds=self._budgets.finalize) + _GRACE)
-        results = await asyncio.gather(*(self._deliver(loaded) for loaded in claimed))
+        deliveries = await asyncio.gather(*(self._deliver(loaded) for loaded in claimed))
         if not claimed:
             return Round(claimed=0, settled=0, pause=_IDLE)
         ended = self._clock.monotonic()
-        self._pace.learn(ended, host_failed=any(result.host_failed for result in results))
-        settled = sum(result.session.status is not SessionStatus.FINALIZING for result in results)
+        self._pace.learn(ended, host_failed=any(delivery.host_failed for delivery in deliveries))
+        settled = sum(delivery.settled for delivery in deliveries)
         return Round(claimed=len(claimed), settled=settled, pause=self._pace.pause(ended))
 
-    async def _deliver(self, loaded: Loaded) -> Settled:
-        session, time = loaded.session, StoreTime(self._clock, loaded.now)
-        deadline = Deadline(self._clock, self._budgets.finalize)
+    async def _deliver(self, loaded: Loaded) -> _Delivered:
+        session, deadline = loaded.session, Deadline(self._clock, self._budgets.finalize)
         if session.status is SessionStatus.FINALIZING:
-            sale = Try(errand=SALE, deadline=deadline, time=time, lease=_lease(session.delivery), live=False)
-            with self._observer.delivering(None if session.intent is None else session.intent.origin):
-                return await self._settlement.advance(session, sale, begun=False)
+            origin = None if session.intent is None else session.intent.origin
+            return await self._try(loaded, SALE, deadline, origin)
         goods = next(goods for goods in session.returns if goods.is_owed)
-        errand = ReturnErrand(goods.id, await self._programs.of(session))
-        turn = Try(errand=errand, deadline=deadline, time=time, lease=_lease(goods.delivery), live=False)
-        with self._observer.delivering(goods.origin):
-            return await self._settlement.advance(session, turn, begun=False)
+        try:
+            program = await self._programs.of(session)
+        except (StorageUnavailable, Overloaded):
+            # As if this worker had died here: the lease ends by itself. The others of the round are not its victims.
+            return _Delivered(settled=False, host_failed=False)
+        return await self._try(loaded, ReturnErrand(goods.id, program), deadline, goods.origin)
 
-
-def _lease(delivery: Delivery | None) -> datetime:
-    if delivery is None or delivery.claimed_until is None:
-        raise ValueError("what was claimed has a lease")
-    return delivery.claimed_until
+    async def _try(
+        self, loaded: Loaded, errand: Errand[ReceiptT], deadline: Deadline, origin: str | None
+    ) -> _Delivered:
+        delivery = errand.delivery(loaded.session)
+        if delivery is None or delivery.claimed_until is None:
+            raise ValueError("what was claimed is owed, and has a lease")
+        time, lease = StoreTime(self._clock, loaded.now), delivery.claimed_until
+        turn = Try(errand=errand, deadline=deadline, time=time, lease=lease, live=False)
+        with self._observer.delivering(origin):
+            result = await self._settlement.advance(loaded.session, turn, begun=False)
+        return _Delivered(settled=errand.delivery(result.session) is None, host_failed=result.host_failed)

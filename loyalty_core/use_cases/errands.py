@@ -11,6 +11,7 @@ import msgspec
 
 from loyalty_core.domain.delivery import Delivery
 from loyalty_core.domain.identifiers import ReturnId, format_session_id
+from loyalty_core.domain.money import MAX_POINTS
 from loyalty_core.domain.program import RewardProgram
 from loyalty_core.domain.purchase_return import PurchaseReturn, ReturnedSoFar, ReturnStatus
 from loyalty_core.domain.return_request import ReturnedShare, ReturnRequest
@@ -74,7 +75,11 @@ class Errand(Protocol, Generic[ReceiptT]):
         ...
 
     def found(self, session: Session, report: HostSessionReport) -> ReceiptT | None:
-        """What the host has booked of earlier sends, by its own report."""
+        """What the host has booked of earlier sends, by its own report.
+
+        Raises:
+            HostSilence: it reports figures that cannot be; they prove nothing.
+        """
         ...
 
     def complete(self, session: Session, receipt: ReceiptT, now: datetime) -> Session:
@@ -154,7 +159,10 @@ class SaleErrand(Errand[HostReceipt]):
         booked = _booked(session, session.delivery, report)
         if not booked:
             return None
-        return HostReceipt(earned_points=_points(booked, CommitKind.ACCRUAL))
+        earned = _points(booked, CommitKind.ACCRUAL)
+        if not 0 <= earned <= MAX_POINTS:
+            raise HostSilence("impossible_points")
+        return HostReceipt(earned_points=earned)
 
     def complete(self, session: Session, receipt: HostReceipt, now: datetime) -> Session:
         """See `Errand`."""
@@ -249,7 +257,7 @@ class ReturnErrand(Errand[ReturnFigures]):
         return freeze_return(session, self._id, self.figures(session, goods))
 
     async def send(self, host: LoyaltyHost, session: Session, *, within: float) -> ReturnFigures:
-        """See `Errand`. A host that answers with more points than were asked for is not believed."""
+        """See `Errand`."""
         goods = self._goods(session)
         if goods.figures is None or session.host_session is None:
             raise ValueError("only a frozen return known to the host can be sent")
@@ -260,23 +268,19 @@ class ReturnErrand(Errand[ReturnFigures]):
             points_reversed=goods.figures.points_reversed,
             points_restored=goods.figures.points_restored,
         )
-        booked = await host.send_return(order, within=within)
-        if (
-            booked.points_reversed > goods.figures.points_reversed
-            or booked.points_restored > goods.figures.points_restored
-        ):
-            raise HostSilence("more_than_asked")
-        return booked
+        return _believed(await host.send_return(order, within=within), goods.figures)
 
     def found(self, session: Session, report: HostSessionReport) -> ReturnFigures | None:
         """See `Errand`."""
+        goods = self._goods(session)
         booked = _booked(session, self.delivery(session), report)
-        if not booked:
+        if not booked or goods.figures is None:
             return None
-        return ReturnFigures(
+        figures = ReturnFigures(
             points_reversed=abs(_points(booked, CommitKind.REVERSAL)),
             points_restored=abs(_points(booked, CommitKind.RESTORATION)),
         )
+        return _believed(figures, goods.figures)
 
     def complete(self, session: Session, receipt: ReturnFigures, now: datetime) -> Session:
         """See `Errand`."""
@@ -325,6 +329,13 @@ class ReturnErrand(Errand[ReturnFigures]):
         if goods is None:
             raise ValueError("the session has no such return")
         return goods
+
+
+def _believed(told: ReturnFigures, asked: ReturnFigures) -> ReturnFigures:
+    """`told`, unless the host says that it moved more points than it was asked to."""
+    if told.points_reversed > asked.points_reversed or told.points_restored > asked.points_restored:
+        raise HostSilence("more_than_asked")
+    return told
 
 
 def _booked(session: Session, delivery: Delivery | None, report: HostSessionReport) -> list[HostCommit]:
