@@ -128,12 +128,12 @@ class InFlight(RetryableError):
 
 
 class SettlementFailed(LoyaltyError):
-    """The host refused a finalize that had been queued; `reason` is the host's, or the operator's."""
+    """The host refused a finalize, or a return, that had been queued; `reason` is the host's, or the operator's."""
 
     code = "settlement_failed"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the queued finalize was refused ({reason}); no points were booked")
+    def __init__(self, reason: str, call: str = "finalize") -> None:
+        super().__init__(f"the queued {call} was refused ({reason}); no points were booked for it")
         self.reason = reason
 
 

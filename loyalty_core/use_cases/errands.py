@@ -228,6 +228,11 @@ class ReturnErrand(Errand[ReturnFigures]):
         """See `Errand`."""
         return attempt_return(session, self._id, delivery)
 
+    @staticmethod
+    def is_free(session: Session) -> bool:
+        """Whether the sale was never the host's, because it was made without rewards; then neither is its return."""
+        return session.intent is not None and not session.intent.apply_rewards
+
     def share(self, session: Session, request: ReturnRequest) -> ReturnedShare:
         """What `request` takes of the sale, judged against every return that stands, settled or pending.
 

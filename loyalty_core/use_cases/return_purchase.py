@@ -7,7 +7,7 @@ from loyalty_core.domain.delivery import Delivery
 from loyalty_core.domain.errors import ConcurrentUpdate, InFlight, SettlementFailed, TransactionMismatch
 from loyalty_core.domain.fingerprint import fingerprint
 from loyalty_core.domain.identifiers import ReturnId, SessionId, check_external_id
-from loyalty_core.domain.purchase_return import PurchaseReturn, ReturnStatus
+from loyalty_core.domain.purchase_return import PurchaseReturn
 from loyalty_core.domain.return_request import ReturnRequest
 from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.session import Cause, Session
@@ -162,7 +162,7 @@ class ReturnPurchase:
             origin=self._observer.origin(),
         )
         begun = begin_return(session, goods)
-        if session.intents == 0:
+        if errand.is_free(session):
             return await self._finish_without_points(session, begun, errand, now)
         wait = self._host.unavailable_for()
         if wait > 0 or not is_next(begun, goods.id):
@@ -224,8 +224,8 @@ def _answer_of_record(session: Session, goods: PurchaseReturn, meaning: str) -> 
         TransactionMismatch: the return is on record with another payload.
         SettlementFailed: it was refused after it had been queued.
     """
-    if goods.status in {ReturnStatus.REJECTED, ReturnStatus.VOID}:
-        raise SettlementFailed(goods.failure or "rejected")
+    if goods.failure is not None:
+        raise SettlementFailed(goods.failure, "return")
     if goods.fingerprint != meaning:
         raise _mismatch()
     return None if goods.answered is None else recall(return_answer(session, goods), None)
@@ -238,10 +238,10 @@ def _answer_now(session: Session, return_id: ReturnId) -> Recorded[ReturnAnswer]
         SettlementFailed: others ended it in another way while this call was at work.
     """
     goods = find_return(session, return_id)
+    if goods is not None and goods.failure is not None:
+        raise SettlementFailed(goods.failure, "return")
     if goods is None or goods.answered is None:
         raise ConcurrentUpdate
-    if goods.failure is not None:
-        raise SettlementFailed(goods.failure)
     return record(return_answer(session, goods))
 
 

@@ -36,7 +36,7 @@ from loyalty_core.ports.observer import Observer
 from loyalty_core.ports.session_store import SessionStore, StaleSession
 from loyalty_core.ports.unit_of_work import CustomerSnapshot, Lane, SessionChange
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
-from loyalty_core.use_cases.errands import Errand
+from loyalty_core.use_cases.errands import SALE, Errand
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.transitions import STORAGE_TROUBLE, Transitions
 
@@ -220,7 +220,8 @@ class Settlement:
 
         def known(current: Session) -> _Outcome:
             after = current.host_identified(found.session, found.member)
-            if after.delivery is not None and after.delivery.is_unsent and after.intent is not None:
+            owed = SALE.delivery(after)
+            if owed is not None and owed.is_unsent and after.intent is not None:
                 quote = self._pricing.with_tier(after.intent.quote, after.customer, found.member.tier)
                 after = after if quote is after.intent.quote else after.recompute(quote)
             return _Outcome(after=after, cause=Cause.HOST_IDENTIFIED)
