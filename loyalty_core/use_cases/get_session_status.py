@@ -58,11 +58,10 @@ class GetSessionStatus:
 
     def _is_unknown(self, loaded: Loaded) -> bool:
         """Whether a send is unanswered and nobody is at work on it, so that asking the host can tell more."""
-        delivery = loaded.session.delivery
+        delivery = SALE.delivery(loaded.session)
         return (
             delivery is not None
             and delivery.unanswered > 0
-            and loaded.session.finalized_at is None
             and not delivery.is_claimed(loaded.now)
             and self._host.unavailable_for() == 0
         )
