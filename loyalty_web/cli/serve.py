@@ -1,8 +1,10 @@
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -64,6 +66,7 @@ def application() -> ASGIApp:
     settings = read_settings()
     container = Container(settings=settings)
     configure_logging(log_form(settings), container.traces())
+    _end_with_parent()
     _tell_of_shutdown(container.health())
     lag = container.telemetry().metrics.loop_lag.set
     return Watched(create_app(container), Watchdog(settings.watch.watchdog, on_lag=lag))
@@ -80,6 +83,19 @@ def _tell_of_shutdown(monitor: HealthMonitor) -> None:
                 served(number, frame)
 
         signal.signal(number, leave)
+
+
+def _end_with_parent() -> None:
+    """One of several web processes ends, in order, when the one that watches over them is gone without a word."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def follow() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="end-with-parent", daemon=True).start()
 
 
 @contextmanager
