@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import msgspec
 
-from loyalty_core.domain.basket import FieldPath, format_path
+from loyalty_core.domain.basket import MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES, FieldPath, format_path
 from loyalty_core.domain.errors import LoyaltyError
+from loyalty_core.domain.money import UnfitNumber, scale
 
 
 class InvalidReturn(LoyaltyError):
@@ -57,3 +58,30 @@ class ReturnedShare(msgspec.Struct, frozen=True):
     def exact(self) -> tuple[Fraction, ...]:
         """The fractions as numbers."""
         return tuple(map(Fraction, self.fractions))
+
+
+def check_request(request: ReturnRequest, minor_units: int) -> None:
+    """Hold a request to what is true of every return, whatever was sold; `minor_units` are the currency's decimals.
+
+    Raises:
+        InvalidReturn: it asks by line and by amount at once, names no line, or breaks a bound.
+    """
+    if request.lines and request.amount is not None:
+        raise InvalidReturn(("amount",), "must be left out where lines are named")
+    if len(request.lines) > MAX_LINES:
+        raise InvalidReturn(("lines",), f"must have at most {MAX_LINES} entries")
+    for number, line in enumerate(request.lines):
+        _check_positive(("lines", number, "quantity"), line.quantity, QUANTITY_PLACES, MAX_QUANTITY)
+        if line.line is None and line.sku is None:
+            raise InvalidReturn(("lines", number), "must name a line, or a SKU")
+    if request.amount is not None:
+        _check_positive(("amount",), request.amount, minor_units, MAX_AMOUNT)
+
+
+def _check_positive(path: FieldPath, value: Decimal, places: int, below: int) -> None:
+    try:
+        whole = scale(value, places, below=below)
+    except UnfitNumber as unfit:
+        raise InvalidReturn(path, str(unfit)) from None
+    if not whole:
+        raise InvalidReturn(path, "must be more than 0")

@@ -16,11 +16,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from loyalty_core.domain.basket import MAX_AMOUNT, MAX_LINES, MAX_QUANTITY, QUANTITY_PLACES, Basket, FieldPath
+from loyalty_core.domain.basket import MAX_AMOUNT, MAX_QUANTITY, QUANTITY_PLACES, Basket
 from loyalty_core.domain.errors import OverReturn
-from loyalty_core.domain.money import UnfitNumber, scale, spelled, unscale
+from loyalty_core.domain.money import scale, spelled, unscale
 from loyalty_core.domain.program import RewardProgram
-from loyalty_core.domain.return_request import AmbiguousSku, InvalidReturn, ReturnedShare, ReturnLine, ReturnRequest
+from loyalty_core.domain.return_request import (
+    AmbiguousSku,
+    InvalidReturn,
+    ReturnedShare,
+    ReturnLine,
+    ReturnRequest,
+    check_request,
+)
 from loyalty_core.domain.rewards_spread import exclusion, spread
 
 _UNNAMED_SKU = ""
@@ -92,11 +99,10 @@ def share_to_return(sale: Sale, request: ReturnRequest, standing: Iterable[Retur
         AmbiguousSku: it names a line by a SKU that several lines carry.
         InvalidReturn: it names no line of the sale, breaks a bound, or asks by line and by amount at once.
     """
+    check_request(request, sale.minor_units)
     left = [1 - taken for taken in _added_up(sale, standing)]
     if not any(left):
         raise OverReturn("nothing is left to return: earlier returns, settled or pending, have taken all of the sale")
-    if request.lines and request.amount is not None:
-        raise InvalidReturn(("amount",), "must be left out where lines are named")
     if request.lines:
         taken = _by_lines(sale, request.lines, left)
     elif request.amount is not None:
@@ -142,12 +148,10 @@ def _part(total: int, taken: Sequence[Fraction], *measures: Sequence[int]) -> in
 
 
 def _by_lines(sale: Sale, lines: Sequence[ReturnLine], left: Sequence[Fraction]) -> list[Fraction]:
-    if len(lines) > MAX_LINES:
-        raise InvalidReturn(("lines",), f"must have at most {MAX_LINES} entries")
     taken = [Fraction(0)] * len(sale.lines)
     for number, line in enumerate(lines):
         position = _position(sale, line, number)
-        quantity = _positive(("lines", number, "quantity"), line.quantity, QUANTITY_PLACES, MAX_QUANTITY)
+        quantity = scale(line.quantity, QUANTITY_PLACES, below=MAX_QUANTITY)
         taken[position] += Fraction(quantity, sale.lines[position].quantity)
     for position, fraction in enumerate(taken):
         if fraction > left[position]:
@@ -161,8 +165,6 @@ def _by_lines(sale: Sale, lines: Sequence[ReturnLine], left: Sequence[Fraction])
 
 def _position(sale: Sale, wanted: ReturnLine, number: int) -> int:
     """The position of the line that entry `number` of a request means."""
-    if wanted.line is None and wanted.sku is None:
-        raise InvalidReturn(("lines", number), "must name a line, or a SKU")
     if wanted.line is None:
         positions = tuple(position for position, line in enumerate(sale.lines) if line.sku == wanted.sku)
         if not positions:
@@ -183,7 +185,7 @@ def _by_amount(sale: Sale, amount: Decimal, left: Sequence[Fraction]) -> list[Fr
     What is left may end in a fraction of a minor unit, which no till can refund. An amount that exceeds it by less than
     one minor unit therefore takes all of it.
     """
-    wanted = _positive(("amount",), amount, sale.minor_units, MAX_AMOUNT)
+    wanted = scale(amount, sale.minor_units, below=MAX_AMOUNT)
     spend_left = sum((line.spend * part for line, part in zip(sale.lines, left, strict=True)), Fraction(0))
     minor_left = spend_left * sale.spend_unit * 10**sale.minor_units
     if wanted > ceil(minor_left):
@@ -193,16 +195,6 @@ def _by_amount(sale: Sale, amount: Decimal, left: Sequence[Fraction]) -> list[Fr
         )
     part = min(wanted / minor_left, Fraction(1))
     return [fraction * part for fraction in left]
-
-
-def _positive(path: FieldPath, value: Decimal, places: int, below: int) -> int:
-    try:
-        whole = scale(value, places, below=below)
-    except UnfitNumber as unfit:
-        raise InvalidReturn(path, str(unfit)) from None
-    if not whole:
-        raise InvalidReturn(path, "must be more than 0")
-    return whole
 
 
 def _shown(quantity: Fraction) -> str:
