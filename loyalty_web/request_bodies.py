@@ -23,6 +23,7 @@ BODY_SECONDS: Final = "body_seconds"
 """The key in the application's state of how long a body may take to arrive."""
 
 _decoders: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {}
+_LONGEST_NAME: Final = 64
 _WHERE: Final = re.compile(r"(?P<what>.*) - at `(?P<path>\$.*)`", re.DOTALL)
 _TYPE: Final = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<found>[^`]*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
@@ -92,6 +93,8 @@ def decode(body: bytes, kind: type[Any]) -> Any:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
         raise _unfit(str(error)) from None
+    except RecursionError:
+        raise ValidationFailed.of("body", "is nested too deep") from None
     except UnicodeDecodeError:
         raise ValidationFailed.of("body", "is not UTF-8") from None
     except msgspec.DecodeError as error:
@@ -129,12 +132,17 @@ def _unfit(message: str) -> ValidationFailed:
         return ValidationFailed.of(_join(inside, missing["field"]), "is required")
     if unknown := _UNKNOWN.fullmatch(what):
         return ValidationFailed.of(
-            _join(inside, unknown["field"]), "is not a field of this call; check its spelling, or leave it out"
+            _join(inside, _shown(unknown["field"])), "is not a field of this call; check its spelling, or leave it out"
         )
     if wrong := _TYPE.fullmatch(what):
         wanted = " or ".join(_KINDS.get(kind, kind) for kind in wrong["wanted"].split(" | "))
         return ValidationFailed.of(inside or "body", f"must be {wanted}, not {_KINDS.get(wrong['found'], 'this')}")
     return ValidationFailed.of(inside or "body", what if what.startswith("must") else f"is not valid: {what}")
+
+
+def _shown(name: str) -> str:
+    """A name that the caller made up, short enough for an answer."""
+    return name if 0 < len(name) <= _LONGEST_NAME else f'"{name[:_LONGEST_NAME]}"'
 
 
 def _join(path: str, field: str) -> str:
