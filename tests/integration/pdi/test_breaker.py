@@ -205,8 +205,15 @@ def test_a_permit_is_given_back_once() -> None:
         permit.failed()
         permit.succeeded()
         permit.abandoned()
+    for _ in range(10):
+        permit = bench.circuit.admit()
+        permit.succeeded()
+        permit.failed()
+        abandoned = bench.circuit.admit()
+        abandoned.abandoned()
+        abandoned.failed()
     assert bench.circuit.state is CLOSED
-    bench.fail()
+    bench.fail(5)
     assert bench.circuit.state is OPEN
 
 
