@@ -65,7 +65,7 @@ def application() -> ASGIApp:
     """The application of one web process, by the settings in its environment."""
     settings = read_settings()
     container = Container(settings=settings)
-    configure_logging(log_form(settings), container.traces())
+    configure_logging(log_form(settings), container.traces(), for_good=True)
     _end_with_parent()
     _tell_of_shutdown(container.health())
     lag = container.telemetry().metrics.loop_lag.set

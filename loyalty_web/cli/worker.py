@@ -20,7 +20,7 @@ def worker() -> None:
         container = Container(settings=settings)
         _ = container.program()
     clear_shared_metrics()
-    configure_logging(log_form(settings), container.traces())
+    configure_logging(log_form(settings), container.traces(), for_good=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(container))
 
