@@ -22,6 +22,7 @@ class ServiceProcess:
         self.name = name
         self.log = logs / f"{name}.log"
         self.starts = 0
+        self._said_before = 0
         self._command = (sys.executable, "-m", "loyalty_web.cli", command)
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,10 +38,16 @@ class ServiceProcess:
         """Whether there is a process, and it has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the current run has logged anything, which it does once it is at work."""
+        return self.log.stat().st_size > self._said_before
+
     def start(self) -> None:
         """Start it anew; what it says goes to its log."""
         assert not self.running, f"{self.name} runs already"
         with self.log.open("ab") as log:
+            self._said_before = log.tell()
             self._process = subprocess.Popen(
                 tethered(self._command),
                 env=self._environment,
