@@ -105,6 +105,10 @@ def _numbers_as_numbers(schema: Any) -> Any:
 
 
 def _add_examples(path: str, operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        # A header cannot be null, only absent.
+        alternatives = parameter["schema"].pop("oneOf", [{}])
+        parameter["schema"] |= next(kind for kind in alternatives if kind.get("type") != "null")
     for response in operation["responses"].values():
         for media in response.get("content", {}).values():
             for example in media.get("examples", {}).values():

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from loyalty_core.domain.basket import Basket, BasketLine, FieldPath, InvalidBasket, format_path
+from loyalty_core.domain.basket import MAX_LINES, Basket, BasketLine, FieldPath, InvalidBasket, format_path
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import SessionNotFound, ValidationFailed
 from loyalty_core.domain.identifiers import (
@@ -23,19 +23,23 @@ from loyalty_core.domain.identifiers import (
 )
 from loyalty_core.domain.program import RewardProgram
 from loyalty_core.use_cases.calculate_rewards import Calculate
-from loyalty_core.use_cases.cancel_session import Cancel
+from loyalty_core.use_cases.cancel_session import MAX_REASON, Cancel
 from loyalty_core.use_cases.finalize_session import Finalize
 from loyalty_core.use_cases.identify_customer import Identify
 from loyalty_web.json_numbers import ExactNumber
 
 _IDENTIFIER: Final = {"pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"}
 _AMOUNT: Final = {"type": "number", "minimum": 0, "exclusiveMaximum": 10**10}
+_INSTANT: Final = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$"
 _NO_CHANNEL: Final = ChannelId("0")
 """Stands for the session's channel while a basket's numbers are judged, which is before the session is known."""
 _WORDS: Final = {"lines": "items", "quantity": "qty", "unit_price": "unitPrice", "redeem_points": "redeemPoints"}
 
 Identifier = Annotated[str, msgspec.Meta(extra_json_schema=_IDENTIFIER)]
+Instant = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time", "pattern": _INSTANT})]
+Amount = Annotated[ExactNumber, msgspec.Meta(extra_json_schema=_AMOUNT)]
 SessionName = Annotated[str, msgspec.Meta(description="The `sessionId` that `/identify` answered.")]
+Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_REASON})]
 Points = Annotated[
     int,
     msgspec.Meta(description="Points the customer pays with.", extra_json_schema={"minimum": 0, "maximum": 2**63 - 1}),
@@ -59,7 +63,7 @@ class IdentifyRequest(Body, frozen=True, kw_only=True):
         msgspec.Meta(description="Notes of the POS, given back unchanged: at most 4 KiB, nested at most 4 deep."),
     ] = None
     occurred_at: Annotated[
-        datetime | None,
+        Instant | None,
         msgspec.Meta(description="When the sale took place, where it is uploaded late: at most 30 days ago."),
     ] = None
 
@@ -87,7 +91,7 @@ class ItemRequest(Body, frozen=True, kw_only=True):
         ),
     ]
     unit_price: Annotated[
-        ExactNumber | None, msgspec.Meta(description="Price of one unit, 0 or more, at most 6 decimals.")
+        Amount | None, msgspec.Meta(description="Price of one unit, 0 or more, at most 6 decimals.")
     ] = None
     category: Annotated[Identifier | None, msgspec.Meta(description="What promotions and exclusions may name.")] = None
 
@@ -97,8 +101,9 @@ class ItemRequest(Body, frozen=True, kw_only=True):
         return BasketLine(sku=self.sku, quantity=self.qty.value, unit_price=price, category=self.category)
 
 
+Lines = Annotated[list[ItemRequest], msgspec.Meta(extra_json_schema={"maxItems": MAX_LINES})]
 Items = Annotated[
-    list[ItemRequest] | None,
+    Lines | None,
     msgspec.Meta(description="The lines of the sale. None with an amount is one unnamed line."),
 ]
 
@@ -107,9 +112,7 @@ class CalculateRequest(Body, frozen=True, kw_only=True):
     """Quotes the points of a basket; repeatable until the sale is finalized."""
 
     session_id: SessionName
-    transaction_amount: Annotated[
-        ExactNumber, msgspec.Meta(description="Gross, before any redemption.", extra_json_schema=_AMOUNT)
-    ]
+    transaction_amount: Annotated[Amount, msgspec.Meta(description="Gross, before any redemption.")]
     items: Items = None
     redeem_points: Points | None = None
 
@@ -138,16 +141,12 @@ class FinalizeRequest(Body, frozen=True, kw_only=True):
 
     session_id: SessionName
     transaction_id: Annotated[Identifier, msgspec.Meta(description="The session's own, repeated.")]
-    final_amount: Annotated[
-        ExactNumber, msgspec.Meta(description="Gross, before any redemption.", extra_json_schema=_AMOUNT)
-    ]
+    final_amount: Annotated[Amount, msgspec.Meta(description="Gross, before any redemption.")]
     apply_rewards: Annotated[bool, msgspec.Meta(description="False: the sale ends without points.")]
     quote_id: Annotated[
         Identifier | None, msgspec.Meta(description="The quote that was shown; honoured while its basket is the same.")
     ] = None
-    items: Annotated[
-        list[ItemRequest] | None, msgspec.Meta(description="The lines, where they changed since the quote.")
-    ] = None
+    items: Annotated[Lines | None, msgspec.Meta(description="The lines, where they changed since the quote.")] = None
     redeem_points: Points | None = None
 
     def command(self, caller: Caller, program: RewardProgram, if_match: int | None) -> Finalize:
@@ -182,7 +181,7 @@ class CancelRequest(Body, frozen=True, kw_only=True):
     """Abandons a session that nothing has been sent for."""
 
     session_id: SessionName
-    reason: Annotated[str | None, msgspec.Meta(description="Kept in the timeline: at most 200 characters.")] = None
+    reason: Annotated[Reason | None, msgspec.Meta(description="Kept in the timeline: printable characters.")] = None
 
     def command(self, caller: Caller, if_match: int | None) -> Cancel:
         """What the body asks for.

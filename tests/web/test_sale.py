@@ -68,7 +68,7 @@ async def test_metadata_comes_back_as_it_was_sent(service: Service) -> None:
     """Notes of the POS are given back digit for digit."""
     body = (
         b'{"customerId":"CUST-12345","channelId":"POS-001","transactionId":"T-2",'
-        b'"metadata":{"total":10.10,"big":12345678901234567890,"tiny":0.0000001,"deep":{"list":[1.50,null,true]}}}'
+        b'"metadata":{"total":10.10,"big":12345678901234567890,"tiny":0.0000001,"nul":"\\u0000","deep":{"list":[1.50,null,true]}}}'
     )
     session = (await service.post("/identify", body)).json["sessionId"]
     status = await service.get(f"/getSessionStatus?sessionId={session}")
@@ -76,6 +76,7 @@ async def test_metadata_comes_back_as_it_was_sent(service: Service) -> None:
     assert "10.10" == given["total"]
     assert 12345678901234567890 == given["big"]
     assert float("1e-7") == float(given["tiny"])
+    assert "\u0000" == given["nul"]
     assert ["1.50", None, True] == given["deep"]["list"]
 
 
