@@ -22,11 +22,7 @@ from tests.contracts.sales import (
     unit,
     with_return,
 )
-
-_COLUMNS = (
-    "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
-    " WHERE attrelid = 'sessions'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
-)
+from tests.integration.postgres.archiving import archive
 
 
 @pytest.fixture
@@ -40,20 +36,7 @@ async def archived(store: PostgresSessions, operator: psycopg.AsyncConnection) -
     now = await store_now(store)
     sale = await stored(store, owed(begun_at=now, next_attempt_at=now))
     sale = await changed(store, sale, lambda session: settled(session, now), Cause.HOST_ACCEPTED)
-    (columns,) = await (await operator.execute(_COLUMNS)).fetchone() or ("",)
-    async with operator.transaction():
-        move = f"INSERT INTO sessions_archive ({columns}) SELECT {columns} FROM sessions WHERE id = %s"  # noqa: S608 - names from the catalogue
-        await operator.execute(move.encode(), (sale.id,))
-        await operator.execute(
-            "INSERT INTO archived_transactions SELECT channel_id, transaction_id, id FROM sessions WHERE id = %s",
-            (sale.id,),
-        )
-        await operator.execute("DELETE FROM sessions WHERE id = %s", (sale.id,))
-        await operator.execute(
-            "WITH moved AS (DELETE FROM session_events WHERE session_id = %s RETURNING *)"
-            " INSERT INTO session_events_archive SELECT * FROM moved",
-            (sale.id,),
-        )
+    await archive(operator, sale)
     return sale
 
 
