@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     EXCLUSIVE = "exclusive"
     """It cannot be combined with promotions that are worth more."""
     OUTBID = "outbid"
-    """Every line it matches counts for a promotion that yields more there."""
+    """Every line it matches counts for another promotion, which yields more there or comes first."""
     TOO_SMALL = "too_small"
     """It yields less than a whole point."""
     TOO_MANY = "too_many"

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from itertools import accumulate
 from operator import xor
 from typing import Final, TypeVar
@@ -13,7 +13,6 @@ from loyalty_core.domain.program_parts import Day, Promotion
 
 _DAY: Final = 24 * 60 * 60 * 10**6
 _WEEK: Final = 7 * _DAY
-_MICROSECOND: Final = timedelta(microseconds=1)
 _WEEKDAYS: Final = {day: number for number, day in enumerate(Day)}
 _Moment = TypeVar("_Moment", int, datetime)
 
@@ -51,8 +50,7 @@ class Timetable:
     def open_at(self, at: datetime) -> int:
         """The promotions whose every window holds `at`, an aware instant."""
         local = at.astimezone(self._zone)
-        seconds = ((local.weekday() * 24 + local.hour) * 60 + local.minute) * 60 + local.second
-        time_of_week = seconds * 1_000_000 + local.microsecond
+        time_of_week = local.weekday() * _DAY + _since_midnight(local)
         return self._valid[bisect_right(self._moments, at)] & self._open[bisect_right(self._times, time_of_week)]
 
     def _instant(self, local: datetime | None) -> datetime | None:
@@ -86,9 +84,9 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _since_midnight(moment: time) -> int:
-    span = timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
-    return span // _MICROSECOND
+def _since_midnight(moment: time | datetime) -> int:
+    """In microseconds, by the clock on the wall."""
+    return ((moment.hour * 60 + moment.minute) * 60 + moment.second) * 1_000_000 + moment.microsecond
 
 
 def _steps(first: int, toggles: dict[_Moment, int]) -> tuple[list[_Moment], list[int]]:

@@ -142,7 +142,7 @@ def _part(total: int, taken: Sequence[Fraction], *measures: Sequence[int]) -> in
     """The taken part of `total`, by the first of `measures` that measures anything, rounded down."""
     for measure in measures:
         if whole := sum(measure):
-            returned = sum((size * fraction for size, fraction in zip(measure, taken, strict=True)), Fraction(0))
+            returned = sum(size * fraction for size, fraction in zip(measure, taken, strict=True))
             return total * returned // whole
     return 0
 
@@ -186,7 +186,7 @@ def _by_amount(sale: Sale, amount: Decimal, left: Sequence[Fraction]) -> list[Fr
     one minor unit therefore takes all of it.
     """
     wanted = scale(amount, sale.minor_units, below=MAX_AMOUNT)
-    spend_left = sum((line.spend * part for line, part in zip(sale.lines, left, strict=True)), Fraction(0))
+    spend_left = sum(line.spend * part for line, part in zip(sale.lines, left, strict=True))
     minor_left = spend_left * sale.spend_unit * 10**sale.minor_units
     if wanted > ceil(minor_left):
         raise OverReturn(

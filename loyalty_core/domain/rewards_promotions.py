@@ -1,5 +1,6 @@
 """Step 5: which promotions pay out, and how much, before the cap on the transaction."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -152,14 +153,14 @@ def _best_of_each_line(
         matches = line.matches & applying
         best, most = _best_on(index, line, matches, worth)
         if best:
-            yields[best] = yields.get(best, 0) + most
+            yields[best] += most
         counted_for.append(best | (matches & index.per_basket))
     return yields, counted_for
 
 
 def _best_on(index: ProgramIndex, line: EligibleLine, matches: int, worth: Worth) -> tuple[int, int]:
-    """The promotion among `matches` that yields most on `line`, and how much: 0 and 0 where none yields anything."""
-    best = best_place = most = 0
+    """The promotion among `matches` that yields most on `line`, as a mask, and how much; no bit where none competes."""
+    best, best_place, most = 0, 0, -1
     for kind in index.competing:
         of_kind = matches & kind
         if of_kind:
@@ -186,12 +187,13 @@ def _all_of_each_line(
         for bit in bits(mask & ~index.per_basket):
             entry = index.by_bit[bit]
             fixed = (entry.by_quantity * quantity + entry.by_line * number) * worth.points_denominator
-            yields[bit] = yields.get(bit, 0) + entry.by_base * base + fixed
+            yields[bit] += entry.by_base * base + fixed
     return yields, counted_for
 
 
-def _per_basket_yields(index: ProgramIndex, applying: int, worth: Worth) -> dict[int, int]:
-    return {bit: index.by_bit[bit].by_basket * worth.points_denominator for bit in bits(applying & index.per_basket)}
+def _per_basket_yields(index: ProgramIndex, applying: int, worth: Worth) -> defaultdict[int, int]:
+    rewards = bits(applying & index.per_basket)
+    return defaultdict(int, {bit: index.by_bit[bit].by_basket * worth.points_denominator for bit in rewards})
 
 
 def _capped(program: RewardProgram, bits_paid: list[int], uncapped: list[int]) -> tuple[list[Award], list[Award]]:

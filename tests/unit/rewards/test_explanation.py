@@ -149,7 +149,61 @@ def test_why_promotions_do_not_pay() -> None:
 
 def test_too_small_to_pay() -> None:
     """A promotion whose yield is below one point says so."""
-    assert {"crumb": "too_small"} == outcomes(explained(times("crumb", "1.001"), stacking=Stacking.SUM))
+    for crumb in (times("crumb", "1.001"), times("crumb", "1")):
+        assert {"crumb": "too_small"} == outcomes(explained(crumb, stacking=Stacking.SUM))
+        assert {"crumb": "too_small"} == outcomes(explained(crumb, stacking=Stacking.BEST))
+
+
+def test_the_conditions_that_do_hold_are_not_blamed() -> None:
+    """A promotion for the member's tier and this channel that fails for another reason says that reason."""
+    why = explained(
+        times("here", "3", tiers=("Gold",), channels=("POS-1",), minimum_quantity=Decimal(99)),
+        times("smoke", "5", skus=("SMOKE",)),
+        times("double", "4"),
+    )
+    assert {"here": "minimum", "smoke": "no_line", "double": "paid"} == outcomes(why)
+    assert ["Here", "Smoke", "Double"] == [each.name for each in why.promotions]
+
+
+def test_the_largest_reward_may_be_outbid() -> None:
+    """A large multiplier on cheap goods loses to fixed points, though it is the largest number in the program."""
+    fixed = Promotion("fixed", "Fixed", points=999, per=Per.LINE)
+    assert {"large": "outbid", "fixed": "paid"} == outcomes(explained(times("large", "50"), fixed))
+
+
+def test_ties_of_every_figure_go_by_sku() -> None:
+    """Of two lines that are alike, the one whose SKU comes first has the odd cent and the odd point."""
+    lines = line("B"), line("A")
+    offer = Promotion("gift", "Gift", points=7, per=Per.BASKET)
+    shop = program(offer, times("more", "1.4"), redemption=RedemptionRules(points_per_unit=100))
+    why = explain(shop, basket("10.01", *lines, redeem=101), GOLD, TUESDAY_NOON)
+    second, first = why.lines
+    assert (Decimal("5.00"), Decimal("5.01")) == (second.spend, first.spend)
+    assert (Decimal("0.50"), Decimal("0.51")) == (second.discount, first.discount)
+    assert (4, 5) == (second.base_points, first.base_points)
+    assert (2, 2) == (second.tier_bonus, first.tier_bonus)
+    assert (PromotionShare("gift", 3), PromotionShare("more", 1)) == second.promotions
+    assert (PromotionShare("gift", 4), PromotionShare("more", 2)) == first.promotions
+    odd_bonus = explain(program(), basket("6", *lines), GOLD, TUESDAY_NOON).lines
+    assert [1, 2] == [each.tier_bonus for each in odd_bonus]
+
+
+def test_the_smallest_lines_share_fairly() -> None:
+    """Lines of a ten-thousandth unit at a millionth a unit weigh 1; what is excluded beside them still has nothing."""
+    tiny = line("A", "0.0001", "0.000001"), line("BAG", "0.0001", "0.000001"), line("C", "0.0001", "0.000001")
+    gift = Promotion("gift", "Gift", points=100, per=Per.BASKET, skus=("A",))
+    why = explain(program(gift), basket("30", *tiny), GOLD, TUESDAY_NOON)
+    assert [Decimal(10)] * 3 == [each.spend for each in why.lines]
+    assert [10, 0, 10] == [each.base_points for each in why.lines]
+    assert [115, 0, 15] == [each.earned_points for each in why.lines]
+
+
+def test_eligible_spend_is_rounded_down() -> None:
+    """Two thirds of 10.00 are shown as 6.66; the points come from the exact spend."""
+    lines = line("A"), line("BAG"), line("C")
+    why = explain(program(points_per_unit=Decimal(3)), basket("10.00", *lines), BRONZE, TUESDAY_NOON)
+    assert "6.66" == str(why.eligible_spend)
+    assert 20 == why.quote.base_points
 
 
 def test_below_the_minimum_of_the_program() -> None:

@@ -1,7 +1,7 @@
 """Programs as files: what is wrong with one, and that what is right survives."""
 
 import tomllib
-from datetime import UTC, time
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -125,11 +125,12 @@ def test_toml_reads_like_a_persons() -> None:
     rules = program(
         Promotion(
             "night",
-            'The "late" show',
+            'The "late" café',
             points=5,
             per="line",  # type: ignore[arg-type]  # the word will do
             exclusive=True,
             skus=("A", "B"),
+            valid_from=datetime(2026, 3, 1, 6),  # noqa: DTZ001 - local to the program's zone
             times_of_day=(TimeWindow(time(22), time(2, 30)),),
         ),
         points_per_unit=Decimal("1E+2"),
@@ -154,11 +155,12 @@ points_per_transaction = 500
 
 [[promotions]]
 id = "night"
-name = "The \\"late\\" show"
+name = "The \\"late\\" café"
 points = 5
 per = "line"
 exclusive = true
 skus = ["A", "B"]
+valid_from = 2026-03-01T06:00:00
 times_of_day = [{ start = 22:00:00, end = 02:30:00 }]
 """
     assert expected == program_to_toml(rules)

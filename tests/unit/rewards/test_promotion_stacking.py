@@ -46,6 +46,14 @@ def test_kinds_of_fixed_points() -> None:
     assert {"unit": 17, "line": 6, "basket": 50} == paid("20", fuel, BREAD, rules=rules)
 
 
+@pytest.mark.parametrize("stacking", list(Stacking))
+@pytest.mark.parametrize(("quantity", "expected"), [("0.1999", {}), ("0.2", {"unit": 1})])
+def test_not_quite_a_point(quantity: str, expected: dict[str, int], stacking: Stacking) -> None:
+    """At 5 points a unit, 0.1999 of one is none, and a fifth is one."""
+    rules = program(points("unit", 5, Per.UNIT), stacking=stacking)
+    assert expected == paid("1", line("FUEL", quantity), rules=rules)
+
+
 def test_fixed_points_compete_with_multipliers() -> None:
     """On a line of two units at 5 each, 6 points a unit beat a doubled base of 10, which beats 9 points a line."""
     double, unit, whole = times("double", "2"), points("unit", 6, Per.UNIT), points("line", 9, Per.LINE)

@@ -35,6 +35,23 @@ def test_start_is_in_and_end_is_out(at: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("at", "expected"),
     [
+        ("06:30:15.000006", False),
+        ("06:30:15.000007", True),
+        ("06:31:15.000007", True),
+        ("06:31:15.000008", False),
+        ("06:31:14.999999", True),
+        ("07:30:30", False),
+    ],
+)
+def test_windows_are_exact_to_the_microsecond(at: str, expected: bool) -> None:
+    """Minutes, seconds and their parts count."""
+    window = TimeWindow(time(6, 30, 15, 7), time(6, 31, 15, 8))
+    assert expected == is_open(f"2026-03-03T{at}", times_of_day=(window,))
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
         ("2026-03-06T21:59", False),
         ("2026-03-06T22:00", True),
         ("2026-03-07T01:59", True),

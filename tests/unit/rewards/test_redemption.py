@@ -67,7 +67,7 @@ def test_largest_share_may_be_used_up() -> None:
 
 def test_a_program_without_redemption() -> None:
     """A program that says nothing of redemption takes no points."""
-    with pytest.raises(RedemptionRefused, match="does not take points") as refused:
+    with pytest.raises(RedemptionRefused, match=r"^this program does not take points as payment$") as refused:
         calculate(program(), basket("10", redeem=1), BRONZE, TUESDAY_NOON)
     assert RedemptionRule.NOT_OFFERED is refused.value.rule
 

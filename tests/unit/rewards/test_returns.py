@@ -95,12 +95,14 @@ def test_unnamed_line() -> None:
     sale = sale_of(program(), basket("10"))
     assert ReturnedShare(("1/4",)) == share_to_return(sale, ReturnRequest((of_line(0, "0.25"),)), ())
     assert ReturnedShare(("1/4",)) == share_to_return(sale, ReturnRequest(amount=Decimal("2.50")), ())
+    assert [(2, 1)] == returned(sale, BookedTotals(8, 4), ReturnRequest(amount=Decimal("2.50")))
 
 
 def test_nothing_was_sold() -> None:
     """An empty sale has nothing to return, and no points to move."""
     empty = sale_of(program(), basket("0"))
-    with pytest.raises(OverReturn, match="nothing is left"):
+    nothing = "^nothing is left to return: earlier returns, settled or pending, have taken all of the sale$"
+    with pytest.raises(OverReturn, match=nothing):
         share_to_return(empty, ReturnRequest(), ())
     assert ReturnFigures(0, 0) == figures_to_return(empty, BOOKED, ReturnedShare(()), ())
 
