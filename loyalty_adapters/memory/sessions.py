@@ -5,6 +5,7 @@ import msgspec
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
 from loyalty_core.domain.session import Session
 from loyalty_core.ports.clock import Clock
+from loyalty_core.ports.session_directory import TimelineEntry
 from loyalty_core.ports.session_store import KeyProbe, KeyTaken, Loaded, StaleSession
 from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, SessionChange, UnitOfWork
 
@@ -20,6 +21,7 @@ class MemorySessions:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.timeline: list[SessionChange] = []
+        self._entries: dict[SessionId, list[TimelineEntry]] = {}
         self._sessions: dict[SessionId, Session] = {}
         self._holders: dict[Key, SessionId] = {}
         self._answers: dict[SessionId, dict[Call, bytes]] = {}
@@ -45,6 +47,7 @@ class MemorySessions:
         for change in work.changes:
             self._put(change.after)
             self.timeline.append(change)
+            self._enter(change, work.trace_id)
         for key, holder in keys.items():
             if holder is None:
                 self._holders.pop(key, None)
@@ -73,6 +76,10 @@ class MemorySessions:
         """Every session there is."""
         return tuple(self._sessions.values())
 
+    def entries(self, session_id: SessionId) -> tuple[TimelineEntry, ...]:
+        """The session's own part of the timeline, as the database keeps it."""
+        return tuple(self._entries.get(session_id, ()))
+
     def replace(self, session: Session) -> None:
         """Put a new version of a session in place without a timeline entry: how a queue leases one."""
         self._sessions[session.id] = session
@@ -82,6 +89,18 @@ class MemorySessions:
         # As in the database, no transition writes what was said at identify: a name that was erased stays erased.
         opening = session.opening if stored is None else stored.opening
         self._sessions[session.id] = msgspec.structs.replace(session, opening=opening)
+
+    def _enter(self, change: SessionChange, trace_id: str | None) -> None:
+        entry = TimelineEntry(
+            version=change.after.version,
+            before=None if change.before is None else change.before.status,
+            after=change.after.status,
+            cause=change.cause.value,
+            detail=change.detail,
+            trace_id=trace_id,
+            at=self.clock.now(),
+        )
+        self._entries.setdefault(change.after.id, []).append(entry)
 
     def clear_answers(self) -> None:
         """Forget all answers of record, as the job that clears them does."""

@@ -43,6 +43,10 @@ class SessionDirectory(Protocol):
         """Sessions with a delivery that waits for an operator, the longest parked first."""
         ...
 
+    async def owed(self, limit: int) -> tuple[Session, ...]:
+        """Sessions with a delivery that is in the workers' hands, the oldest intent first."""
+        ...
+
     async def by_transaction(self, channel: ChannelId, transaction: TransactionId) -> tuple[Session, ...]:
         """All sessions that ever had the key, cancelled, expired and archived ones too, newest first; at most 100."""
         ...
