@@ -62,8 +62,9 @@ class Identify(msgspec.Struct, frozen=True, kw_only=True):
             raise ValidationFailed.of("occurredAt", "must have a time zone, e.g. end in Z")
 
     def fingerprint(self) -> str:
-        """What the call means, key included."""
+        """What the call means, key and client included: nobody is given the answer to another client's call."""
         return fingerprint(
+            client=self.caller.client,
             customer=self.customer,
             channel=self.channel,
             transaction=self.transaction,
