@@ -33,8 +33,9 @@ _Points = Annotated[int, msgspec.Meta(ge=0, le=MAX_POINTS)]
 _Balance = Annotated[int, msgspec.Meta(ge=-MAX_POINTS, le=MAX_POINTS)]
 """Below zero where points that were spent already have been taken back."""
 _Handle = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+\Z")]
-_Word = Annotated[str, msgspec.Meta(max_length=64)]
-_Text = Annotated[str, msgspec.Meta(max_length=256)]
+_Word = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00]*\Z")]
+_Text = Annotated[str, msgspec.Meta(max_length=256, pattern=r"^[^\x00]*\Z")]
+"""Without NUL, which no text column can hold."""
 
 
 class _Wire(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):

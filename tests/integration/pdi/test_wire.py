@@ -123,6 +123,15 @@ def test_a_member_may_have_no_name_and_no_tier(field: str) -> None:
         msgspec.convert(reply, wire.IdentifyReply)
 
 
+@pytest.mark.parametrize("field", ["customerName", "tier", "status"])
+def test_text_that_no_column_would_take_is_refused(field: str) -> None:
+    """A NUL would only be found out when the session is stored; such an answer is unreadable."""
+    reply = {"sessionId": "S1", "status": "active", "customerName": "Jo", "currentPoints": 1, "tier": "Gold"}
+
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(reply | {field: "a\x00b"}, wire.IdentifyReply)
+
+
 def test_an_echoed_id_must_be_ours() -> None:
     """PDI need not echo what we sent; what it echoes has to match."""
     request = wire.IdentifyRequest(customer_id="C", channel_id="P", transaction_id="T")
