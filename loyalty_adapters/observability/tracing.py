@@ -73,7 +73,8 @@ class Tracing(TraceContext):
         caller = read_traceparent(traceparent)
         if self._tracer is None or not self._chosen(caller):
             return super().begin(traceparent)
-        work = self._record(_REQUEST, SpanKind.SERVER, None if caller is None else NonRecordingSpan(_ids(caller)))
+        parent = None if caller is None else NonRecordingSpan(_ids(caller))
+        work = _recorded(self._tracer, _REQUEST, SpanKind.SERVER, parent)
         self.enter(work)
         return work
 
@@ -104,21 +105,21 @@ class Tracing(TraceContext):
         if self._tracer is None or not self._chosen(cause):
             return super().root(name, origin=origin)
         links = () if cause is None else (Link(_ids(cause)),)
-        return Entered(self, self._record(name, SpanKind.CONSUMER, None, links=links))
+        return Entered(self, _recorded(self._tracer, name, SpanKind.CONSUMER, None, links=links))
 
     # -- the seams within
 
     def span(self, name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes | None = None) -> Seam:
         """A part of the current work; nothing where that is not recorded."""
-        work = self.current()
-        if work is None or work.span is None:
+        tracer, work = self._tracer, self.current()
+        if tracer is None or work is None or work.span is None:
             return _UNRECORDED
-        return Entered(self, self._record(name, kind, work.span, attributes, facts=work.facts))
+        return Entered(self, _recorded(tracer, name, kind, work.span, attributes, facts=work.facts))
 
     def statement(self, text: str) -> Seam:
         """One SQL statement, named by what it does; neither its text nor its values are kept."""
         work = self.current()
-        if work is None or work.span is None:
+        if self._tracer is None or work is None or work.span is None:
             return _UNRECORDED
         operation = self._operations.get(text)
         if operation is None:
@@ -144,22 +145,21 @@ class Tracing(TraceContext):
     def _chosen(self, decided: Caller | None) -> bool:
         return self._chance() < self._ratio if decided is None else decided.is_sampled
 
-    def _record(
-        self,
-        name: str,
-        kind: SpanKind,
-        parent: Span | None,
-        attributes: Attributes | None = None,
-        *,
-        links: Sequence[Link] = (),
-        facts: Facts | None = None,
-    ) -> Work:
-        if self._tracer is None:
-            raise ValueError("nothing is recorded without a tracer")
-        context = _NOWHERE if parent is None else set_span_in_context(parent, _NOWHERE)
-        span = self._tracer.start_span(name, context, kind, attributes, links)
-        ids = span.get_span_context()
-        return Work(f"{ids.trace_id:032x}", "01", span_id=f"{ids.span_id:016x}", span=span, facts=facts)
+
+def _recorded(
+    tracer: Tracer,
+    name: str,
+    kind: SpanKind,
+    parent: Span | None,
+    attributes: Attributes | None = None,
+    *,
+    links: Sequence[Link] = (),
+    facts: Facts | None = None,
+) -> Work:
+    context = _NOWHERE if parent is None else set_span_in_context(parent, _NOWHERE)
+    span = tracer.start_span(name, context, kind, attributes, links)
+    ids = span.get_span_context()
+    return Work(f"{ids.trace_id:032x}", "01", span_id=f"{ids.span_id:016x}", span=span, facts=facts)
 
 
 def _ids(caller: Caller) -> SpanContext:

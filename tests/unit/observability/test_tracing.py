@@ -173,3 +173,12 @@ def test_without_a_tracer_everything_still_has_a_trace() -> None:
     work = tracing.begin(None)
     assert {"traceparent": f"00-{work.trace_id}-{work.span_id}-00"} == tracing.headers()
     assert work.span is None
+
+
+def test_work_recorded_elsewhere_does_not_disturb(recorded: Recorded) -> None:
+    """A process may hold two tracings; one without a tracer records nothing of what the other has begun."""
+    recorded.tracing.begin(ASKED)
+    other = Tracing()
+    with other.statement("SELECT 1"), other.redis("GET"), other.pdi("identify"):
+        other.pdi_ended("identify", "accepted", 0.1)
+    assert [] == recorded.names()
