@@ -15,9 +15,11 @@ from loyalty_web.controllers import (
     get_session_status,
     health,
     identify,
+    list_sessions,
     live,
     metrics,
     ready,
+    return_goods,
 )
 from loyalty_web.docs_page import docs
 from loyalty_web.edge import Edge
@@ -46,7 +48,9 @@ def create_litestar(container: Container) -> Litestar:
             calculate_rewards,
             finalize,
             cancel,
+            return_goods,
             get_session_status,
+            list_sessions,
             health,
             ready,
             live,

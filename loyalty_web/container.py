@@ -22,6 +22,7 @@ from loyalty_adapters.postgres.identifiers import PostgresIdentifierSource
 from loyalty_adapters.postgres.ping import ping
 from loyalty_adapters.postgres.programs import PostgresProgramArchive
 from loyalty_adapters.postgres.row_addresses import RowAddresses
+from loyalty_adapters.postgres.session_directory import PostgresSessionDirectory
 from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_adapters.redis.answer_cache import RedisAnswerCache
@@ -37,6 +38,7 @@ from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus
 from loyalty_core.use_cases.identify_customer import IdentifyCustomer
+from loyalty_core.use_cases.list_sessions import ListSessions
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.programs import SaleProgram
 from loyalty_core.use_cases.return_purchase import ReturnPurchase
@@ -102,6 +104,7 @@ def _budgets(settings: Settings) -> Budgets:
         identify=budgets.identify,
         calculate=budgets.calculate,
         finalize=budgets.finalize,
+        give_back=budgets.give_back,
         status=budgets.status,
         slack=budgets.slack,
     )
@@ -277,6 +280,7 @@ class Container(DeclarativeContainer):
         settlement=settlement,
         budgets=budgets,
     )
+    list_sessions = Singleton(ListSessions, Singleton(PostgresSessionDirectory, connections))
     deliver_pending = Singleton(
         DeliverPending,
         queue=delivery_queue,
@@ -301,7 +305,9 @@ async def running(container: Container) -> AsyncIterator[None]:
         container.calculate_rewards,
         container.finalize_session,
         container.cancel_session,
+        container.return_purchase,
         container.get_session_status,
+        container.list_sessions,
     ):
         make()  # all of it now: a slip in the wiring shows at the start, not at the first call
     watch = container.settings().watch

@@ -10,13 +10,22 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from typing_extensions import override
 
-from loyalty_core.use_cases.answers import CancelAnswer, FinalizeAnswer, IdentifyAnswer, QuoteAnswer, StatusAnswer
+from loyalty_core.use_cases.answers import (
+    CancelAnswer,
+    FinalizeAnswer,
+    IdentifyAnswer,
+    QuoteAnswer,
+    ReturnAnswer,
+    StatusAnswer,
+)
+from loyalty_core.use_cases.list_sessions import SessionPage
 from loyalty_web.authentication import OPEN_TO_ALL
 from loyalty_web.controllers.health import HealthAnswer
 from loyalty_web.health import Health
 from loyalty_web.json_numbers import ExactNumber
 from loyalty_web.openapi_examples import ANSWERS, REQUESTS
 from loyalty_web.problem_details import Problem
+from loyalty_web.return_schemas import ReturnGoodsRequest
 from loyalty_web.schemas import CalculateRequest, CancelRequest, FinalizeRequest, IdentifyRequest
 
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -25,11 +34,14 @@ _DESCRIBED: Final = (
     CalculateRequest,
     FinalizeRequest,
     CancelRequest,
+    ReturnGoodsRequest,
     IdentifyAnswer,
     QuoteAnswer,
     FinalizeAnswer,
     CancelAnswer,
+    ReturnAnswer,
     StatusAnswer,
+    SessionPage,
     HealthAnswer,
     Health,
     Problem,

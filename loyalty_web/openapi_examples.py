@@ -23,6 +23,15 @@ _FINAL: Final[dict[str, Any]] = {
     "receiptId": "RCP-2025-001",
     "provisional": False,
 }
+_RETURNED: Final[dict[str, Any]] = {
+    "sessionId": _SESSION,
+    "returnId": "RET-1",
+    "status": "returned",
+    "pointsReversed": 225,
+    "pointsRestored": 0,
+    "remainingPoints": 225,
+    "sessionStatus": "partially_returned",
+}
 
 REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "/identify": {"customerId": "CUST-12345", "channelId": "POS-001", "transactionId": "TXN-67890"},
@@ -38,6 +47,7 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
         "applyRewards": True,
     },
     "/cancel": {"sessionId": _SESSION, "reason": "customer left"},
+    "/return": {"sessionId": _SESSION, "returnId": "RET-1", "items": [{"line": 0, "sku": "SKU-001", "qty": 1}]},
 }
 """By path."""
 
@@ -56,6 +66,30 @@ ANSWERS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("/finalize", "200"): _FINAL,
     ("/finalize", "202"): {**_FINAL, "status": "finalizing", "newBalance": None, "provisional": True},
     ("/cancel", "200"): {"sessionId": _SESSION, "status": "cancelled", "version": 2},
+    ("/return", "200"): _RETURNED,
+    ("/return", "202"): {**_RETURNED, "status": "accepted", "sessionStatus": "finalized"},
+    ("/sessions", "200"): {
+        "sessions": [
+            {
+                "sessionId": _SESSION,
+                "status": "partially_returned",
+                "version": 6,
+                "customerId": "CUST-12345",
+                "channelId": "POS-001",
+                "transactionId": "TXN-67890",
+                "earnedPoints": 450,
+                "redeemedPoints": 0,
+                "pointsReversed": 225,
+                "pointsRestored": 0,
+                "receiptId": "RCP-2025-001",
+                "failure": None,
+                "createdAt": "2025-03-16T14:30:45.123456Z",
+                "finalizedAt": "2025-03-16T14:31:10.654321Z",
+                "closedAt": "2025-03-16T15:02:37.111111Z",
+            }
+        ],
+        "nextCursor": None,
+    },
     ("/health", "200"): {"status": "healthy", "timestamp": "2025-03-16T14:30:45Z", "uptime": 3600},
 }
 """By path and status."""

@@ -25,7 +25,9 @@ from loyalty_core.domain.errors import (
     VersionMismatch,
 )
 from loyalty_core.domain.redemption import RedemptionRefused
+from loyalty_core.domain.return_request import InvalidReturn
 from loyalty_web.request_facts import RequestFacts
+from loyalty_web.return_schemas import in_callers_words
 
 PROBLEM_JSON: Final = "application/problem+json"
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -56,7 +58,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "session_expired": Kind(HTTPStatus.CONFLICT, "The session has expired"),
     "quote_changed": Kind(HTTPStatus.CONFLICT, "The quote no longer fits"),
     "in_flight": Kind(HTTPStatus.CONFLICT, "The same call is still being worked on"),
-    "settlement_failed": Kind(HTTPStatus.CONFLICT, "The queued finalize was refused"),
+    "settlement_failed": Kind(HTTPStatus.CONFLICT, "What was queued was refused"),
     "version_mismatch": Kind(HTTPStatus.PRECONDITION_FAILED, "The session is at another version"),
     "body_too_large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
     "unsupported_media_type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
@@ -105,7 +107,17 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 def exception_handlers() -> ExceptionHandlersMap:
     """Every exception's way to a problem."""
-    return {LoyaltyError: _refused, HTTPException: _refused_by_framework, Exception: _bug}
+    return {
+        InvalidReturn: _invalid_return,
+        LoyaltyError: _refused,
+        HTTPException: _refused_by_framework,
+        Exception: _bug,
+    }
+
+
+def _invalid_return(request: Request[Any, Any, Any], error: InvalidReturn) -> Response[bytes]:
+    """What could only be judged beside the sale, in the caller's words."""
+    return _refused(request, ValidationFailed.of(in_callers_words(error.field_path), error.reason))
 
 
 def _refused(request: Request[Any, Any, Any], error: LoyaltyError) -> Response[bytes]:

@@ -176,6 +176,9 @@ class BudgetSettings(Section, frozen=True, kw_only=True):
     finalize: Annotated[
         float, Variable(name="PDI_FINALIZE_SECONDS", least=0.05, most=60, meaning="Time of `/finalize` at PDI")
     ] = 10.0
+    give_back: Annotated[
+        float, Variable(name="PDI_RETURN_SECONDS", least=0.05, most=60, meaning="Time of `/return` at PDI")
+    ] = 10.0
     status: Annotated[
         float, Variable(name="PDI_STATUS_SECONDS", least=0.05, most=60, meaning="Time of `/getSessionStatus` at PDI")
     ] = 3.0

@@ -2,7 +2,15 @@
 
 from loyalty_web.controllers.health import health, live, ready
 from loyalty_web.controllers.metrics import metrics
-from loyalty_web.controllers.sessions import calculate_rewards, cancel, finalize, get_session_status, identify
+from loyalty_web.controllers.session_list import list_sessions
+from loyalty_web.controllers.sessions import (
+    calculate_rewards,
+    cancel,
+    finalize,
+    get_session_status,
+    identify,
+    return_goods,
+)
 
 __all__ = (
     "calculate_rewards",
@@ -11,7 +19,9 @@ __all__ = (
     "get_session_status",
     "health",
     "identify",
+    "list_sessions",
     "live",
     "metrics",
     "ready",
+    "return_goods",
 )

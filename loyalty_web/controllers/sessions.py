@@ -11,19 +11,29 @@ from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import SessionNotFound
 from loyalty_core.domain.identifiers import parse_session_id
 from loyalty_core.domain.program import RewardProgram
+from loyalty_core.domain.purchase_return import ReturnStatus
 from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.api_keys import ApiKey, Scope
-from loyalty_core.use_cases.answers import CancelAnswer, FinalizeAnswer, IdentifyAnswer, QuoteAnswer, StatusAnswer
+from loyalty_core.use_cases.answers import (
+    CancelAnswer,
+    FinalizeAnswer,
+    IdentifyAnswer,
+    QuoteAnswer,
+    ReturnAnswer,
+    StatusAnswer,
+)
 from loyalty_core.use_cases.calculate_rewards import CalculateRewards
 from loyalty_core.use_cases.cancel_session import CancelSession
 from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import IdentifyCustomer
+from loyalty_core.use_cases.return_purchase import ReturnPurchase
 from loyalty_web.answered import Answered
 from loyalty_web.authentication import requires
 from loyalty_web.conditional import entity_tag, expected_version
 from loyalty_web.openapi_responses import accepted, problems
 from loyalty_web.request_facts import RequestFacts
+from loyalty_web.return_schemas import ReturnGoodsRequest
 from loyalty_web.schemas import CalculateRequest, CancelRequest, FinalizeRequest, IdentifyRequest
 
 POS: Final = [requires(Scope.POS)]
@@ -90,8 +100,7 @@ async def finalize(
     recorded = await finalize_session(data.command(caller, program, expected_version(if_match)))
     if recorded.answer.status is not SessionStatus.FINALIZING:
         return Answered.recorded(recorded, HTTP_200_OK)
-    location = f"/getSessionStatus?sessionId={recorded.answer.session_id}"
-    return Answered.recorded(recorded, HTTP_202_ACCEPTED, {"Location": location, "Retry-After": _ASK_AGAIN})
+    return Answered.recorded(recorded, HTTP_202_ACCEPTED, _where_to_look(recorded.answer.session_id))
 
 
 @post("/cancel", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Abandon a session",
@@ -124,3 +133,31 @@ async def get_session_status(
     RequestFacts.of(request.scope).note(sessionId=session_id)
     status = await get_session_status(GetStatus(caller=caller, session_id=name))
     return Answered(status, HTTP_200_OK, headers={"ETag": entity_tag(status.version)})
+
+
+@post("/return", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Take a sale back, wholly or in part",
+      response_description="Taken back.",
+      responses={HTTP_202_ACCEPTED: accepted(ReturnAnswer),
+                 **problems("session_not_found", "transaction_mismatch", "version_mismatch", "illegal_transition",
+                            "over_return", "settlement_failed", "pdi_rejected", "in_flight", "concurrent_update",
+                            "pdi_unauthorized")})  # fmt: skip
+async def return_goods(
+    data: JSONBody[ReturnGoodsRequest],
+    caller: NamedDependency[Caller],
+    program: NamedDependency[RewardProgram],
+    return_purchase: NamedDependency[ReturnPurchase],
+    if_match: IfMatch = None,
+) -> Answered[ReturnAnswer]:
+    """200: PDI has taken the points back. 202: it does exactly once, or the return ends `rejected`; ask for the status.
+
+    Points go back by the share of the sale that comes back; when everything has come back, exactly what was booked.
+    """
+    recorded = await return_purchase(data.command(caller, program, expected_version(if_match)))
+    if recorded.answer.status is not ReturnStatus.ACCEPTED:
+        return Answered.recorded(recorded, HTTP_200_OK)
+    return Answered.recorded(recorded, HTTP_202_ACCEPTED, _where_to_look(recorded.answer.session_id))
+
+
+def _where_to_look(session_id: str) -> dict[str, str]:
+    """The headers of a promise."""
+    return {"Location": f"/getSessionStatus?sessionId={session_id}", "Retry-After": _ASK_AGAIN}

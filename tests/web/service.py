@@ -125,7 +125,7 @@ def settings(database_url: str, redis_url: str, pdi: Pdi, **sections: Section) -
         "database": DatabaseSettings(url=database_url),
         "cache": CacheSettings(url=redis_url),
         "host": HostSettings(url=pdi.url, client_id=pdi.client_id, client_secret=pdi.client_secret),
-        "budgets": BudgetSettings(identify=1.0, calculate=1.0, finalize=1.0, status=0.5),
+        "budgets": BudgetSettings(identify=1.0, calculate=1.0, finalize=1.0, give_back=1.0, status=0.5),
         "keys": KeySettings(pepper=PEPPER),
     }
     chosen = ours | sections
