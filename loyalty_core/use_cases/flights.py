@@ -38,7 +38,8 @@ class Flights:
                 return await asyncio.shield(task), joined
         except TimeoutError:
             if task.done():
-                raise
+                # It ended in the very turn of the loop in which the time did, or has timed out by itself.
+                return task.result(), joined
             raise InFlight from None
 
     async def drain(self) -> None:
