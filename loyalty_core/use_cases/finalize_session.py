@@ -16,7 +16,7 @@ from loyalty_core.domain.errors import (
 )
 from loyalty_core.domain.fingerprint import fingerprint
 from loyalty_core.domain.identifiers import QuoteId, SessionId, TransactionId, receipt_id
-from loyalty_core.domain.session import SETTLED, Cause, FinalizeIntent, Session, SessionStatus
+from loyalty_core.domain.session import SETTLED, Cause, FinalizeIntent, HostReceipt, Session, SessionStatus
 from loyalty_core.domain.session_quote import SessionQuote
 from loyalty_core.ports.answer_cache import AnswerCache, CachedAnswer
 from loyalty_core.ports.clock import Clock
@@ -137,6 +137,7 @@ class FinalizeSession:
         races = 0
         look = _FIRST_LOOK
         while True:
+            left = deadline.left()
             loaded = await load_for(self._store, command.caller, command.session_id)
             session = loaded.session
             if command.transaction != session.transaction:
@@ -145,10 +146,16 @@ class FinalizeSession:
             if known is not None:
                 self._observer.replayed(Call.FINALIZE, session)
                 return known
-            time = StoreTime(self._clock, loaded.now)
+            turn = Try(
+                errand=SALE,
+                deadline=deadline,
+                time=StoreTime(self._clock, loaded.now),
+                lease=self._settlement.lease_for(loaded.now, left),
+                live=True,
+            )
             try:
                 if session.status is not SessionStatus.FINALIZING:
-                    return await self._commit(command, meaning, session, time, deadline)
+                    return await self._commit(command, meaning, session, turn)
                 if not session.is_in_flight(loaded.now):
                     return await self._promise(session, loaded.now)
             except StaleSession:
@@ -174,9 +181,9 @@ class FinalizeSession:
         return answer.again()
 
     async def _commit(
-        self, command: Finalize, meaning: str, session: Session, time: StoreTime, deadline: Deadline
+        self, command: Finalize, meaning: str, session: Session, turn: Try[HostReceipt]
     ) -> Recorded[FinalizeAnswer]:
-        now = time.now()
+        now = turn.time.now()
         session.check_version(command.if_match)
         session.check_open("finalize", now)
         quote = self._quote_for(command, session, now)
@@ -191,9 +198,6 @@ class FinalizeSession:
         )
         if not command.apply_rewards:
             return await self._finish_without_rewards(session, intent, now)
-        turn = Try(
-            errand=SALE, deadline=deadline, time=time, lease=self._settlement.lease_for(now, deadline), live=True
-        )
         wait = self._host.unavailable_for()
         if wait > 0:
             if command.redeem_points:
@@ -208,7 +212,7 @@ class FinalizeSession:
         settled = await self._settlement.advance(intended, turn, begun=begun)
         if settled.error is not None:
             raise settled.error
-        return _answer_now(settled.session, time.now())
+        return _answer_now(settled.session, turn.time.now())
 
     async def _queue(
         self, session: Session, intent: FinalizeIntent, now: datetime, wait: float

@@ -72,7 +72,7 @@ class GetSessionStatus:
             errand=SALE,
             deadline=deadline,
             time=StoreTime(self._clock, loaded.now),
-            lease=self._settlement.lease_for(loaded.now, deadline),
+            lease=self._settlement.lease_for(loaded.now, deadline.left()),
             live=False,
         )
         return await self._settlement.book_if_found(loaded.session, turn)

@@ -108,13 +108,21 @@ class ReturnPurchase:
         deadline = Deadline(self._clock, self._budgets.give_back)
         races = 0
         while True:
+            left = deadline.left()
             loaded = await load_for(self._store, command.caller, command.session_id)
             session, time = loaded.session, StoreTime(self._clock, loaded.now)
             errand = ReturnErrand(command.return_id, await self._programs.of(session))
+            turn = Try(
+                errand=errand,
+                deadline=deadline,
+                time=time,
+                lease=self._settlement.lease_for(loaded.now, left),
+                live=True,
+            )
             goods = find_return(session, command.return_id)
             try:
                 if goods is None:
-                    return await self._begin(command, meaning, session, errand, time, deadline)
+                    return await self._begin(command, meaning, session, errand, turn)
                 known = _answer_of_record(session, goods, meaning)
                 if known is not None:
                     self._observer.replayed(Call.RETURN, session)
@@ -147,12 +155,10 @@ class ReturnPurchase:
         meaning: str,
         session: Session,
         errand: ReturnErrand,
-        time: StoreTime,
-        deadline: Deadline,
+        turn: Try[ReturnFigures],
     ) -> Recorded[ReturnAnswer]:
-        now = time.now()
+        now, lease = turn.time.now(), turn.lease
         session.check_version(command.if_match)
-        lease = self._settlement.lease_for(now, deadline)
         goods = PurchaseReturn(
             id=command.return_id,
             fingerprint=meaning,
@@ -173,7 +179,6 @@ class ReturnPurchase:
         await self._transitions.commit(
             SessionChange(before=session, after=begun, cause=Cause.RETURN_INTENDED, detail=goods.id)
         )
-        turn = Try(errand=errand, deadline=deadline, time=time, lease=lease, live=True)
         settled = await self._settlement.advance(begun, turn, begun=sendable)
         if settled.error is not None:
             raise settled.error

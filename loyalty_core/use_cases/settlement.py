@@ -138,9 +138,13 @@ class Settlement:
         self._policy = policy
         self._transitions = Transitions(store, clock, identifiers, observer)
 
-    def lease_for(self, now: datetime, deadline: Deadline) -> datetime:
-        """Until when a call that starts now owns its session."""
-        return now + timedelta(seconds=deadline.left()) + self._policy.grace
+    def lease_for(self, read: datetime, left: float) -> datetime:
+        """Until when a call owns a session that it has read at `read`, by the store's clock.
+
+        `left` is what the call had left, in seconds, before it asked: while the answer was under way the store's clock
+        went on, and a lease must never end before the call that holds it.
+        """
+        return read + timedelta(seconds=left) + self._policy.grace
 
     def retry_at(self, now: datetime, attempts: int, at_least: float = 0.0) -> datetime:
         """When to try again after `attempts` tries: exponential, capped, with full jitter."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -46,6 +46,7 @@ ADA: Final = Member(CustomerId("ADA"), "Gold", "Ada Lovelace", 1200)
 TTL: Final = timedelta(hours=24)
 BUDGETS: Final = Budgets()
 
+ResultT = TypeVar("ResultT")
 Meddling = Callable[[], Awaitable[object]]
 
 
@@ -57,12 +58,19 @@ class HastyClock(ManualClock):
         await asyncio.sleep(0)
 
 
+class _Plan(NamedTuple):
+    first: Meddling | None
+    error: Exception | None
+    written: bool
+    takes: float
+
+
 class BrittleSessions(MemorySessions):
     """`MemorySessions` that does as it is told once, at the next operation of a name or the next commit of a cause."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)
-        self._plans: dict[str, list[tuple[Meddling | None, Exception | None, bool]]] = {}
+        self._plans: dict[str, list[_Plan]] = {}
 
     def plan(
         self,
@@ -71,12 +79,14 @@ class BrittleSessions(MemorySessions):
         *,
         written: bool = False,
         first: Meddling | None = None,
+        takes: float = 0.0,
     ) -> None:
         """What happens at the next `operation`: ``find``, ``find_by_key``, ``find_snapshot`` or a commit's cause.
 
         `first` is done before it, by somebody else; then `error` is raised, after writing all the same if `written`.
+        The answer takes `takes` seconds on its way back.
         """
-        self._plans.setdefault(operation, []).append((first, error, written))
+        self._plans.setdefault(operation, []).append(_Plan(first, error, written, takes))
 
     @property
     def is_through(self) -> bool:
@@ -84,37 +94,31 @@ class BrittleSessions(MemorySessions):
         return not any(self._plans.values())
 
     async def find(self, session_id: SessionId) -> Loaded | None:
-        await self._meet("find")
-        return await super().find(session_id)
+        return await self._do("find", lambda: super(BrittleSessions, self).find(session_id))
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
-        await self._meet("find_by_key")
-        return await super().find_by_key(channel, transaction)
+        return await self._do("find_by_key", lambda: super(BrittleSessions, self).find_by_key(channel, transaction))
 
     async def find_snapshot(self, customer: CustomerId) -> CustomerSnapshot | None:
-        await self._meet("find_snapshot")
-        return await super().find_snapshot(customer)
+        return await self._do("find_snapshot", lambda: super(BrittleSessions, self).find_snapshot(customer))
 
     async def commit(self, work: UnitOfWork) -> None:
-        error, written = await self._take(work.changes[-1].cause.value)
-        if error is None or written:
-            await super().commit(work)
-        if error is not None:
-            raise error
+        await self._do(work.changes[-1].cause.value, lambda: super(BrittleSessions, self).commit(work))
 
-    async def _meet(self, operation: str) -> None:
-        error, _ = await self._take(operation)
-        if error is not None:
-            raise error
-
-    async def _take(self, operation: str) -> tuple[Exception | None, bool]:
+    async def _do(self, operation: str, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
         plans = self._plans.get(operation)
         if not plans:
-            return None, False
-        first, error, written = plans.pop(0)
-        if first is not None:
-            await first()
-        return error, written
+            return await work()
+        plan = plans.pop(0)
+        if plan.first is not None:
+            await plan.first()
+        if plan.error is not None:
+            if plan.written:
+                await work()
+            raise plan.error
+        result = await work()
+        await self.clock.sleep(plan.takes)
+        return result
 
 
 class Programs:
