@@ -16,6 +16,10 @@ from loyalty_core.ports.delivery_queue import QueueDepth
 from loyalty_core.ports.session_store import Loaded
 
 # A claim is no transition: it makes a version, so that nobody writes over it, and no entry in the timeline.
+#
+# An outage begins on statistics that know of no queue. Left free, the planner then joins `s` with `older` by reading
+# the whole queue once for every row in it: a minute for ten thousand. OFFSET 0 forbids that join, and each side can
+# use one index alone, for their predicates differ.
 _CLAIM_DUE: Final[LiteralString] = """
 WITH due AS (
     SELECT s.ctid AS address, statement_timestamp() + %(lease)s::interval AS until
@@ -24,9 +28,10 @@ WITH due AS (
        AND NOT EXISTS (
             SELECT FROM sessions older
              WHERE older.customer_id = s.customer_id AND (older.owed_since, older.id) < (s.owed_since, s.id)
-               AND older.owed_next_at IS NOT NULL AND older.owed_parked_at IS NULL
+               AND older.owed_since IS NOT NULL AND older.owed_parked_at IS NULL
                AND (older.owed_claimed_until > statement_timestamp()
                     OR older.owed_next_at <= statement_timestamp() + %(soon)s::interval)
+            OFFSET 0
            )
      ORDER BY s.owed_since, s.id
      LIMIT %(limit)s::int8

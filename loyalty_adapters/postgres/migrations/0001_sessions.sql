@@ -126,7 +126,7 @@ CREATE UNIQUE INDEX sessions_key ON sessions (channel_id, transaction_id) WHERE 
 CREATE INDEX sessions_owed ON sessions (owed_since, id, owed_next_at)
     WHERE owed_next_at IS NOT NULL AND owed_parked_at IS NULL;
 CREATE INDEX sessions_owed_by_customer ON sessions (customer_id, owed_since, id)
-    WHERE owed_next_at IS NOT NULL AND owed_parked_at IS NULL;
+    WHERE owed_since IS NOT NULL AND owed_parked_at IS NULL;
 CREATE INDEX sessions_parked ON sessions (owed_parked_at) WHERE owed_parked_at IS NOT NULL;
 CREATE INDEX sessions_open_until ON sessions (open_until) WHERE open_until IS NOT NULL;
 CREATE INDEX sessions_closed ON sessions (closed_at) WHERE closed_at IS NOT NULL;
