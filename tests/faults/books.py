@@ -10,13 +10,14 @@ from loyalty_core.domain.identifiers import SessionId, format_session_id
 _SESSIONS: Final[LiteralString] = """
 SELECT s.id, s.channel_id, s.transaction_id, s.customer_id, s.status, s.version, s.intents, s.booked_points,
        s.redeemed_points, s.points_reversed, s.points_restored, s.failure, s.unanswered, s.parked_at IS NOT NULL,
+       coalesce(extract(epoch FROM s.begun_at), 0)::float8,
        (SELECT array_agg(ARRAY[e.cause, e.to_status] ORDER BY e.version)
           FROM session_events e WHERE e.session_id = s.id)
   FROM sessions s
  WHERE %(transactions)s::text[] IS NULL OR s.transaction_id = ANY(%(transactions)s::text[])
  ORDER BY s.id
 """
-_OWED: Final[LiteralString] = "SELECT count(*) FROM sessions WHERE next_attempt_at IS NOT NULL AND parked_at IS NULL"
+_OWED: Final[LiteralString] = "SELECT count(*) FROM sessions WHERE owed_next_at IS NOT NULL AND owed_parked_at IS NULL"
 
 
 class SessionRow(NamedTuple):
@@ -36,6 +37,8 @@ class SessionRow(NamedTuple):
     failure: str | None
     unanswered: int | None
     parked: bool
+    intended_at: float
+    """When its sale was intended, in seconds of the database's clock; 0 where it was not."""
     events: tuple[tuple[str, str], ...]
     """Cause and status reached, in order."""
 

@@ -4,13 +4,16 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, LiteralString, Self
 
 import aiohttp
+import psycopg
+from redis.asyncio import Redis
 
 from loyalty_adapters.embedded import EmbeddedServers
 from loyalty_adapters.postgres.api_keys import PostgresApiKeys
@@ -29,6 +32,7 @@ from tests.pdi import Pdi
 from tests.servers import postgres_major
 
 _PEPPER: Final = "a pepper of thirty-two characters"
+_CLEAR: Final[LiteralString] = "TRUNCATE sessions, session_events, idempotency_answers, returns, customer_snapshots"
 _READY: Final = 30.0
 _POLL: Final = 0.02
 _NOT_INHERITED: Final = ("LOYALTY_", "PDI_", "DATABASE_", "REDIS_", "QUEUE_", "OTEL_", "NODE_ENV", "PORT", "WEB_")
@@ -91,27 +95,33 @@ class Stack:
         """A POS that knows all replicas."""
         return Till(self.urls, self.key, patience=patience)
 
-    async def answering(self, index: int) -> bool:
-        """Whether a replica answers at all."""
-        timeout = aiohttp.ClientTimeout(total=1)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as client,
-                client.get(f"{self.urls[index]}/health") as response,
-            ):
-                return response.status == 200
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
-
-    async def all_answer(self, seconds: float = _READY) -> None:
+    async def all_answer(self) -> None:
         """Return once every replica answers."""
-        for index, replica in enumerate(self.replicas):
+        for url, replica in zip(self.urls, self.replicas, strict=True):
+            await answers(replica, url)
 
-            async def ready(index: int = index, replica: ServiceProcess = replica) -> bool:
-                assert replica.running, f"{replica.name} has ended: {replica.last_words()}"
-                return await self.answering(index)
+    @asynccontextmanager
+    async def replica_with(self, **settings: str) -> AsyncIterator[Till]:
+        """A POS whose only replica is one more, with settings of its own: for what shows under tight limits alone."""
+        (port,) = _free_ports(1)
+        program = ServiceProcess(
+            "web-tight", "serve", self._environment(PORT=str(port), **settings), self._home / "logs"
+        )
+        program.start()
+        try:
+            await answers(program, f"http://127.0.0.1:{port}")
+            async with Till([f"http://127.0.0.1:{port}"], self.key, patience=30.0) as till:
+                yield till
+        finally:
+            await program.stop()
 
-            await until(ready, f"{replica.name} answers", seconds)
+    async def clear(self) -> None:
+        """No sales anywhere, PDI well and honest; customers, keys and processes stay. Nothing may be under way."""
+        await self.pdi.reset()
+        async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
+            await connection.execute(_CLEAR)
+        async with Redis.from_url(self.servers.addresses.redis_url) as cache:
+            await cache.flushdb()
 
     async def drained(self, seconds: float) -> float:
         """Wait until nothing is owed and PDI has nothing left to do; how many seconds it took.
@@ -203,6 +213,21 @@ class Stack:
             **self._settings,
             **more,
         }
+
+
+async def answers(program: ServiceProcess, url: str) -> None:
+    """Return once a replica answers."""
+    timeout = aiohttp.ClientTimeout(total=1)
+
+    async def ready() -> bool:
+        assert program.running, f"{program.name} has ended: {program.last_words()}"
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as client, client.get(f"{url}/health") as response:
+                return response.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+    await until(ready, f"{program.name} answers", _READY)
 
 
 async def until(

@@ -31,6 +31,7 @@ def _row(**changes: Any) -> SessionRow:
         failure=None,
         unanswered=1,
         parked=False,
+        intended_at=1.0,
         events=_BOOKED,
     )
     return row._replace(**changes)

@@ -35,7 +35,7 @@ async def row(shared_stack: Stack, fault: Fault) -> AsyncIterator[Row]:
     They fail four times at most, one short of opening a circuit.
     """
     stack = shared_stack
-    await stack.pdi.reset()
+    await stack.clear()
     async with stack.till() as till:
         for worker in stack.workers:
             worker.pause()  # nobody but the calls under test is to act on their sessions before they were looked at
