@@ -126,7 +126,6 @@ def _caps(program: "RewardProgram") -> Iterator[Finding]:
                 f"can never be reached, as caps.points_per_transaction is {caps.points_per_transaction}; "
                 "lower it or leave it out",
                 promotion,
-                (transaction,),
             )
     if caps.promotions_per_transaction is not None:
         yield from check_count(
@@ -148,12 +147,12 @@ def _redemption(program: "RewardProgram") -> Iterator[Finding]:
     if not rules.largest_share_percent:
         yield Finding("must be more than 0; leave out [redemption] to take no points as payment", share)
     if rules.step > 0 and rules.minimum_points % rules.step:
-        yield Finding(f"must be a multiple of step, which is {rules.step}", minimum, (step,))
+        yield Finding(f"must be a multiple of step, which is {rules.step}", minimum)
     # A bound on minor_units is judged elsewhere; a power of anything beyond it could take for ever.
     smallest_coins: int = 10 ** min(max(program.minor_units, 0), AMOUNT_PLACES)
     if rules.minimum_points * smallest_coins < rules.points_per_unit:
         yield Finding(
             "buys less than the smallest coin; raise it, or lower points_per_unit",
             minimum,
-            (per_unit, ("minor_units",)),
+            (("minor_units",),),
         )

@@ -62,9 +62,7 @@ def _reward(program: "RewardProgram", promotion: Promotion, path: FieldPath) -> 
             most = getattr(program.caps, cap)
             if most is not None and promotion.points > most:
                 yield Finding(
-                    f"can never be paid in full, as caps.{cap} is {most}; lower the points or raise the cap",
-                    points,
-                    (("caps", cap),),
+                    f"can never be paid in full, as caps.{cap} is {most}; lower the points or raise the cap", points
                 )
 
 
@@ -75,11 +73,9 @@ def _lines(program: "RewardProgram", promotion: Promotion, path: FieldPath) -> I
         yield from check_ids((*path, kind), names)
         for position, name in enumerate(names):
             if name in excluded:
-                where: FieldPath = ("exclusions", kind, excluded.index(name))
                 yield Finding(
                     f"names {name!r}, which exclusions.{kind} keeps from earning; remove it from one of the two",
                     (*path, kind, position),
-                    (where,),
                 )
     quantity: FieldPath = (*path, "minimum_quantity")
     yield from check_decimal(
@@ -130,12 +126,12 @@ def _validity(promotion: Promotion, path: FieldPath) -> Iterator[Finding]:
     if start is None or end is None or not sound:
         return
     if start >= end:
-        yield Finding("must be later than valid_from; the end is exclusive", to_path, (from_path,))
+        yield Finding("must be later than valid_from; the end is exclusive", to_path)
     elif not _ever_open(promotion, start, end):
         yield Finding(
             "comes before any of the promotion's days and times; move it, or widen them",
             to_path,
-            (from_path, (*path, "days_of_week"), (*path, "times_of_day")),
+            tuple((*path, "days_of_week", place) for place in range(len(promotion.days_of_week))),
         )
 
 

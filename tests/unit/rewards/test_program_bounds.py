@@ -53,6 +53,7 @@ def test_programs_at_their_bounds(changes: dict[str, Any]) -> None:
         {"multiplier": Decimal(2), "minimum_quantity": Decimal(500_000_000), "minimum_spend": Decimal(9_999_999_999)},
         {"multiplier": Decimal(2), "minimum_quantity": Decimal("0.0001"), "minimum_spend": Decimal("0.0001")},
         {"multiplier": Decimal(2), "valid_from": datetime(1970, 1, 1), "valid_to": datetime(9998, 12, 31)},  # noqa: DTZ001 - local to the program's zone
+        {"multiplier": Decimal(2), "times_of_day": tuple(TimeWindow(time(hour), time(hour, 1)) for hour in range(24))},
         {"multiplier": Decimal(2), "skus": (LONGEST_ID,), "categories": (LONGEST_ID,), "channels": (LONGEST_ID,)},
     ],
 )

@@ -158,6 +158,30 @@ def test_conditions(conditions: dict[str, Any], matches: int | None) -> None:
     assert expected == paid("920", FRUIT, BREAD, tobacco, rules=program(times("offer", "2", **conditions)))
 
 
+@pytest.mark.parametrize("stacking", list(Stacking))
+def test_a_line_without_a_category_has_none(stacking: Stacking) -> None:
+    """A promotion on categories, or on SKUs and categories, passes by a line that has no category."""
+    offers = times("hot", "2", categories=("hot",)), times("tea", "2", skus=("TEA",), categories=("hot",))
+    assert {} == paid("10", line("TEA", price="10"), rules=program(*offers, stacking=stacking))
+    plain = times("plain", "2", skus=("TEA",))
+    assert {"plain": 10} == paid("10", line("TEA", price="10"), rules=program(*offers, plain, stacking=stacking))
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [
+        (times("smaller", "1.2"), times("larger", "1.5")),
+        (times("smaller", "2"), times("larger", "2.001")),
+        (points("smaller", 1, Per.UNIT), points("larger", 2, Per.UNIT)),
+        (points("smaller", 1, Per.LINE), points("larger", 2, Per.LINE)),
+    ],
+)
+def test_the_larger_of_a_kind(smaller: Promotion, larger: Promotion) -> None:
+    """Of two rewards of one kind a line has the larger, wherever it stands in the program."""
+    for offers in ((smaller, larger), (larger, smaller)):
+        assert ["larger"] == list(paid("1000", line("A", "1", "1000"), rules=program(*offers)))
+
+
 def test_member_without_a_tier_has_no_tier_offers() -> None:
     """A promotion for Gold pays for Gold, not for a member whose tier is not known."""
     rules = program(times("gold", "2", tiers=("Gold",)))

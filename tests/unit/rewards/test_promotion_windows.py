@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from loyalty_core.domain.program_parts import Day, TimeWindow
+from loyalty_core.domain.program_parts import Day, Stacking, TimeWindow
 from loyalty_core.domain.program_timetable import Timetable
 from loyalty_core.domain.rewards import calculate
 from tests.unit.rewards.sales import BRONZE, basket, program, times
@@ -68,7 +68,35 @@ def test_a_night_belongs_to_the_day_it_starts_on(at: str, expected: bool) -> Non
 def test_sunday_night_ends_on_monday() -> None:
     """A night that crosses the end of the week goes on in the next."""
     assert is_open("2026-03-09T01:00", days_of_week=(Day.SUN,), times_of_day=(NIGHT,))
+    assert is_open("2026-03-09T00:00", days_of_week=(Day.SUN,), times_of_day=(NIGHT,))
     assert not is_open("2026-03-10T01:00", days_of_week=(Day.SUN,), times_of_day=(NIGHT,))
+
+
+def test_promotions_that_open_and_close_together() -> None:
+    """Several promotions change at one moment, each its own way; one whose time never comes keeps none from theirs."""
+    vienna: dict[str, Any] = {
+        "valid_from": datetime(2026, 3, 29, 2, 30),  # noqa: DTZ001 - local to the program's zone
+        "valid_to": datetime(2026, 3, 29, 3, 15),  # noqa: DTZ001 - local to the program's zone
+    }
+    march = datetime(2026, 3, 10)  # noqa: DTZ001 - local to the program's zone
+    offers = (
+        times("never", "9", **vienna),
+        times("first", "8", times_of_day=(MORNING,)),
+        times("second", "7", times_of_day=(MORNING,)),
+        times("until", "6", valid_to=march),
+        times("after", "5", valid_from=march),
+        times("later", "4", valid_from=march),
+        times("too", "3", valid_to=march),
+    )
+    rules = program(*offers, time_zone="Europe/Vienna", stacking=Stacking.SUM)
+    for at, expected in (
+        ("2026-03-09T06:00+00:00", ["first", "second", "until", "too"]),
+        ("2026-03-09T12:00+00:00", ["until", "too"]),
+        ("2026-03-10T06:00+00:00", ["first", "second", "after", "later"]),
+        ("2026-03-29T00:45+00:00", ["after", "later"]),
+    ):
+        quote = calculate(rules, basket("1"), BRONZE, datetime.fromisoformat(at))
+        assert expected == [award.id for award in quote.promotions]
 
 
 @pytest.mark.parametrize(
