@@ -1,11 +1,11 @@
 """The sales that the matrix tries its calls on: prepared in health, disturbed at one call, looked at ever after."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from tests.faults.books import SessionRow, read_sessions
-from tests.faults.ledger_check import Observation, Sale
+from tests.faults.ledger_check import LedgerDisagreement, Observation, Sale
 from tests.faults.matrix import Call
 from tests.faults.stack import Stack, until
 from tests.faults.till import CHANNEL, Heard, Till
@@ -93,7 +93,6 @@ class Subject:
 class Evidence:
     """What one call under one fault came to."""
 
-    transaction: str
     heard: Heard
     happened: bool
     state: str | None = None
@@ -102,7 +101,8 @@ class Evidence:
     accruals_later: int = 0
     sold: Heard | None = None
     """The answer of the call that went on where the fault had left off; None where there was nothing to go on with."""
-    observations: list[Observation] = field(default_factory=list)
+    disagreement: LedgerDisagreement | None = None
+    """What the ledger check has found in the end."""
 
 
 async def in_touch(till: Till, replica: int) -> bool:

@@ -26,19 +26,19 @@ async def test_what_a_claim_looks_at_does_not_grow(stack: Stack) -> None:
     """The same sixty-four sessions cost the same pages: in a large table, in a long queue, in one just begun."""
     for worker in stack.workers:
         worker.pause()
-    await settle_sessions(stack, 10_000, prefix="SETTLED")
+    await settle_sessions(stack, 4_000, prefix="SETTLED")
     await queue_sessions(stack, 500, customers=500, prefix="SHORT")
     short = await plan_of(stack.database_url, CLAIM, CLAIM_PARAMETERS)
     depth = await plan_of(stack.database_url, DEPTH, {})
-    await queue_sessions(stack, 9_500, customers=9_500, prefix="LONG")
+    await queue_sessions(stack, 5_000, customers=5_000, prefix="LONG")
     long = await plan_of(stack.database_url, CLAIM, CLAIM_PARAMETERS)
     await stack.clear()
-    await settle_sessions(stack, 10_000, prefix="SETTLED")
-    await queue_sessions(stack, 5_000, customers=5_000, prefix="SUDDEN", noticed=False)
+    await settle_sessions(stack, 4_000, prefix="SETTLED")
+    await queue_sessions(stack, 2_000, customers=2_000, prefix="SUDDEN", noticed=False)
     sudden = await plan_of(stack.database_url, CLAIM, CLAIM_PARAMETERS)
     await stack.clear()
     pages = [plan.blocks for plan in (short, long, sudden)]
-    print(f"pages of one claim: {pages} with 500 owed, 10,000 owed, 5,000 owed without notice")  # noqa: T201 - as above
+    print(f"pages of one claim: {pages} with 500 owed, 5,500 owed, 2,000 owed without notice")  # noqa: T201 - as above
     for plan in (short, long, sudden):
         assert 64 == plan.rows
         # `returns` has no rows here, and is then rightly read from end to end.

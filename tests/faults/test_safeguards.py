@@ -89,8 +89,8 @@ class TestWorkers:
         recent = (await stack.pdi.stats(recent=10_000))["recent"]
         later = recent[sum(asked.values()) :]
         calls = [call for call in later if call["endpoint"] in {"getSessionStatus", "finalize"}]
-        # What PDI had booked was found by asking: nothing had to be sent again.
-        assert ["getSessionStatus"] == [call["endpoint"] for call in calls]
+        # What PDI had booked was found by asking, more than once on a slow machine: nothing had to be sent again.
+        assert {"getSessionStatus"} == {call["endpoint"] for call in calls}
         assert datetime.fromisoformat(calls[0]["at"]) >= lease
         assert 1 == len(await stack.pdi.ledger(transactionId="LEASED-1"))
         await stack.check([], ["LEASED-1"])
@@ -132,7 +132,7 @@ class TestPdiIsSparedAndNobodyWaits:
             )
             assert {202} == {answer.status for answer in answers}
             assert 2 == sum(answer.took >= TIMES.finalize * 0.9 for answer in answers)
-            assert sorted(answer.took for answer in answers)[27] < TIMES.finalize * 0.9
+            assert sorted(answer.took for answer in answers)[-3] < TIMES.finalize / 2
             stats = await stack.pdi.stats()
             assert 2 == stats["calls"]["finalize"] - before
             await stack.pdi.put_faults([])
@@ -161,6 +161,7 @@ class TestOutcomesComeFirst:
         """Every connection for new work hangs: what PDI was asked before is booked, what is new is turned away soon."""
         settings = {"DATABASE_CONNECTIONS": "2", "DATABASE_OUTCOME_CONNECTIONS": "1", **_NEVER_OPENS}
         async with stack.replica_with(**settings) as till:
+            assert 201 == (await till.identify("KNOWN", "LOAD-2")).status
             session = (await till.identify("OUTCOME", "LOAD-1")).json["sessionId"]
             await stack.pdi.faults("latency", endpoints=["finalize"], latencyMs=400)
             async with await psycopg.AsyncConnection.connect(stack.database_url) as blocker:
@@ -170,9 +171,10 @@ class TestOutcomesComeFirst:
                     return bool((await stack.pdi.stats())["inFlight"].get("finalize"))
 
                 await until(sent, "the sale is at PDI", 5)
-                # Openings write the customer's snapshot; bookings do not.
-                await blocker.execute("LOCK TABLE customer_snapshots IN ACCESS EXCLUSIVE MODE")
-                stuck = [asyncio.create_task(till.identify(f"STUCK-{n}", f"LOAD-{n}")) for n in range(20)]
+                # Each opening writes what is known of its customer; of this one nobody may, for now.
+                locked = await blocker.execute("SELECT FROM customer_snapshots WHERE customer_id = 'LOAD-2' FOR UPDATE")
+                assert 1 == locked.rowcount
+                stuck = [asyncio.create_task(till.identify(f"STUCK-{number}", "LOAD-2")) for number in range(20)]
                 booked = await finalizing
                 assert not all(task.done() for task in stuck)
                 assert (200, "finalized") == (booked.status, booked.json["status"])
