@@ -1,6 +1,7 @@
 """The documented example, and each step of the rules on a basket of its own."""
 
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from loyalty_core.domain.identifiers import ChannelId, CustomerId
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.program import built_in_program
 from loyalty_core.domain.program_parts import Caps
-from loyalty_core.domain.rewards import Quote, calculate
+from loyalty_core.domain.rewards import PromotionAward, Quote, calculate
 from tests.unit.rewards.sales import BRONZE, GOLD, TUESDAY_NOON, basket, line, program, times
 
 
@@ -128,6 +129,19 @@ def test_moment_needs_a_zone() -> None:
     """A moment without a time zone could mean any promotion's window, and is refused."""
     with pytest.raises(ValueError, match="must carry a time zone"):
         calculate(program(), basket("1"), BRONZE, TUESDAY_NOON.replace(tzinfo=None))
+
+
+def test_moment_is_kept_in_utc() -> None:
+    """The quote says when it was, in UTC, however the moment was written."""
+    vienna = TUESDAY_NOON.astimezone(ZoneInfo("Europe/Vienna"))
+    quote = calculate(program(), basket("1"), BRONZE, vienna)
+    assert "2026-03-03T12:00:00+00:00" == quote.at.isoformat()
+
+
+def test_awards_are_named() -> None:
+    """An award carries what a receipt prints."""
+    (award,) = calculate(program(times("double", "2")), basket("5"), BRONZE, TUESDAY_NOON).promotions
+    assert PromotionAward("double", "Double", 5) == award
 
 
 def test_channel_decides_promotions() -> None:

@@ -63,6 +63,42 @@ def test_promotions_at_their_bounds(conditions: dict[str, Any]) -> None:
     assert calculate(rules, basket("2"), BRONZE, TUESDAY_NOON).base_points == 2
 
 
+@pytest.mark.parametrize(
+    ("units", "tier", "lines", "baskets", "sound"),
+    [
+        (25, "0", (), 0, True),
+        (26, "0", (), 0, False),
+        (25, "820.368", (), 0, True),
+        (25, "820.369", (), 0, False),
+        (25, "820.368", (10**5,), 4, True),
+        (25, "820.368", (10**5,), 5, False),
+        (25, "820.368", (10**5, 10**4), 0, False),
+    ],
+)
+def test_the_most_that_one_basket_may_earn(
+    units: int, tier: str, lines: tuple[int, ...], baskets: int, sound: bool
+) -> None:
+    """Base, tier and every kind of reward count towards the 64 bits that no basket may exceed, to the point."""
+    kinds = [Promotion(f"m{number}", "M", multiplier=Decimal(1000)) for number in range(922)]
+    kinds += [Promotion(f"u{number}", "U", points=10**6, per=Per.UNIT) for number in range(units)]
+    kinds += [Promotion(f"l{number}", "L", points=points, per=Per.LINE) for number, points in enumerate(lines)]
+    kinds += [Promotion(f"b{number}", "B", points=10**6, per=Per.BASKET) for number in range(baskets)]
+    changes: dict[str, Any] = {"points_per_unit": Decimal(1000), "tiers": (Tier("Gold", Decimal(tier)),)}
+    if sound:
+        assert len(program(*kinds, **changes).promotions) == len(kinds)
+    else:
+        with pytest.raises(InvalidProgram, match="promotions could together award more than"):
+            program(*kinds, **changes)
+
+
+def test_smallest_redemption_in_whole_units() -> None:
+    """Without cents, the smallest redemption must buy a whole unit."""
+    yen: dict[str, Any] = {"currency": "JPY", "minor_units": 0}
+    assert program(**yen, redemption=RedemptionRules(100, 100)).redemption
+    with pytest.raises(InvalidProgram, match=r"redemption\.minimum_points buys less than the smallest coin"):
+        program(**yen, redemption=RedemptionRules(100, 99))
+
+
 MONDAY = datetime(2026, 3, 2)  # noqa: DTZ001 - local to the program's zone
 NIGHT, NOON = TimeWindow(time(22), time(2)), TimeWindow(time(12), time(13))
 

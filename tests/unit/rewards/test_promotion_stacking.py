@@ -34,6 +34,12 @@ def test_sum_gives_each_line_to_all() -> None:
     assert {"all": 20, "fruit": 20} == paid("20", FRUIT, BREAD, rules=rules)
 
 
+def test_promotions_of_one_sku() -> None:
+    """Several promotions may name the same SKU, and each finds it."""
+    offers = times("a", "2", skus=("FRUIT",)), times("b", "3", skus=("FRUIT",)), times("c", "4", skus=("FRUIT", "X"))
+    assert {"a": 10, "b": 20, "c": 30} == paid("10", FRUIT, rules=program(*offers, stacking=Stacking.SUM))
+
+
 def test_kinds_of_fixed_points() -> None:
     """Per unit counts quantities, per line lines, per basket once; broken units are floored once, in the end."""
     fuel = line("FUEL", "3.4590", "4", "fuel")
