@@ -23,6 +23,7 @@ from loyalty_web.controllers import (
 )
 from loyalty_web.docs_page import docs
 from loyalty_web.edge import Edge
+from loyalty_web.one_program import OneProgram
 from loyalty_web.openapi import configuration
 from loyalty_web.problem_details import exception_handlers
 from loyalty_web.providers import dependencies
@@ -31,7 +32,8 @@ from loyalty_web.request_bodies import BODY_SECONDS, MAX_BODY_BYTES, JsonRequest
 
 def create_app(container: Container) -> ASGIApp:
     """The service as one ASGI application. Everything in `container` is opened by its lifespan and closed after it."""
-    return Edge(create_litestar(container), container.traces(), container.telemetry().metrics)
+    app = OneProgram(create_litestar(container), container.programs())
+    return Edge(app, container.traces(), container.telemetry().metrics)
 
 
 def create_litestar(container: Container) -> Litestar:

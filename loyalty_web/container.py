@@ -46,7 +46,8 @@ from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
 from loyalty_web.api_keys import Peppers
 from loyalty_web.health import CheckStatus, HealthMonitor, HostView
 from loyalty_web.keyring import Keyring
-from loyalty_web.programs import ProgramInForce, load_program
+from loyalty_web.program_watch import ProgramWatch
+from loyalty_web.programs import ProgramInForce, program_at_start
 from loyalty_web.settings import CustomerIdForm, Environment, Settings
 from loyalty_web.vitals import QueueWatch, watched
 
@@ -206,8 +207,9 @@ class Container(DeclarativeContainer):
 
     peppers = Singleton(Peppers, settings.provided.keys.pepper, settings.provided.keys.previous_pepper)
     keyring = Singleton(Keyring, api_keys, peppers, clock)
-    program = Singleton(load_program, settings.provided.service.program)
+    program = Singleton(program_at_start, settings.provided.service.program)
     programs = Singleton(ProgramInForce, program, program_archive, clock)
+    program_watch = Singleton(ProgramWatch, settings.provided.service.program, programs)
     pricing = Singleton(Pricing, programs, identifiers, settings.provided.service.authority)
 
     settlement = Singleton(
@@ -321,6 +323,7 @@ async def running(container: Container) -> AsyncIterator[None]:
         await open_until_the_end.enter_async_context(container.host())
         await open_until_the_end.enter_async_context(watched(container.health(), container.queue_watch()))
         await open_until_the_end.enter_async_context(container.programs().kept())
+        await open_until_the_end.enter_async_context(container.program_watch().watching())
         await open_until_the_end.enter_async_context(container.keyring().noting_uses())
         open_until_the_end.push_async_callback(container.flights().drain)
         yield

@@ -19,10 +19,11 @@ async def deliver_until(asked: asyncio.Event, container: Container) -> None:
     """Deliver until `asked` is set; a round that is under way is finished."""
     async with running(container):
         deliver = container.deliver_pending()
-        queue = container.delivery_queue()
+        queue, programs = container.delivery_queue(), container.programs()
         while not asked.is_set():
             try:
-                pause = (await deliver()).pause
+                with programs.held():
+                    pause = (await deliver()).pause
             except LoyaltyError as error:
                 _log.warning("Deliveries could not be claimed", code=error.code)
                 pause = _AGAIN

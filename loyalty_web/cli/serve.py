@@ -13,16 +13,18 @@ from typing import Any, Final, NoReturn
 import click
 import uvicorn
 from litestar.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
 
 from loyalty_adapters.observability import SHARED_METRICS, clear_shared_metrics, configure_logging
 from loyalty_web.app import create_app
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.container import Container, log_form
+from loyalty_web.hangups import answer_hangups, hold_hangups
 from loyalty_web.health import HealthMonitor
 from loyalty_web.http_protocol import ServiceConfig
+from loyalty_web.last_program import last_program_shared
 from loyalty_web.settings import Settings, read_settings
 from loyalty_web.watchdog import Watchdog, Watched
+from loyalty_web.web_processes import WebProcesses
 
 _BACKLOG: Final = 2048
 
@@ -30,10 +32,16 @@ _BACKLOG: Final = 2048
 @click.command()
 @click.option("--workers", type=click.IntRange(1, 256), help="Web processes; WEB_WORKERS says the same.")
 def serve(workers: int | None) -> None:
-    """Answer POS terminals over HTTP, until SIGTERM or SIGINT; calls under way are finished first."""
+    """Answer POS terminals over HTTP, until SIGTERM or SIGINT; calls under way are finished first.
+
+    SIGHUP makes it read its reward program again; a change of the file is noticed without one.
+    """
     with plainly():
         settings = read_settings()
-        _ = Container(settings=settings).program()  # a program that cannot be used is better told now than by a child
+        program = Container(
+            settings=settings
+        ).program()  # a program that cannot be used is better told now than by a child
+    hold_hangups()
     listener = _listen(settings)
     clear_shared_metrics()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,8 +64,8 @@ def serve(workers: int | None) -> None:
     if config.workers == 1:
         server.run(sockets=[listener])
     else:
-        with _shared_metrics():
-            Multiprocess(config, sockets=[listener]).run()
+        with _shared_metrics(), last_program_shared(program):
+            WebProcesses(config, sockets=[listener]).run()
     sys.exit(0 if server.started or config.workers > 1 else 1)
 
 
@@ -68,6 +76,7 @@ def application() -> ASGIApp:
     configure_logging(log_form(settings), container.traces(), for_good=True)
     _end_with_parent()
     _tell_of_shutdown(container.health())
+    answer_hangups(container.program_watch().look_now)
     lag = container.telemetry().metrics.loop_lag.set
     return Watched(create_app(container), Watchdog(settings.watch.watchdog, on_lag=lag))
 

@@ -7,6 +7,7 @@ import uvloop
 from loyalty_adapters.observability import clear_shared_metrics, configure_logging
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.container import Container, log_form
+from loyalty_web.hangups import answer_hangups, hold_hangups
 from loyalty_web.settings import read_settings
 from loyalty_web.watchdog import Watchdog
 from loyalty_web.worker import deliver_until
@@ -14,11 +15,15 @@ from loyalty_web.worker import deliver_until
 
 @click.command()
 def worker() -> None:
-    """Deliver what PDI has not taken yet, until SIGTERM or SIGINT; deliveries under way are finished first."""
+    """Deliver what PDI has not taken yet, until SIGTERM or SIGINT; deliveries under way are finished first.
+
+    SIGHUP makes it read its reward program again; a change of the file is noticed without one.
+    """
     with plainly():
         settings = read_settings()
         container = Container(settings=settings)
         _ = container.program()
+    hold_hangups()
     clear_shared_metrics()
     configure_logging(log_form(settings), container.traces(), for_good=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -30,6 +35,7 @@ async def _work(container: Container) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
+    answer_hangups(container.program_watch().look_now)
     seconds = container.settings().watch.watchdog
     with Watchdog(seconds, on_lag=container.telemetry().metrics.loop_lag.set):
         await deliver_until(asked, container)
