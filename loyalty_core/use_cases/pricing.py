@@ -5,10 +5,11 @@ from enum import StrEnum
 
 import msgspec
 
-from loyalty_core.domain.basket import Basket
+from loyalty_core.domain.basket import Basket, InvalidBasket
 from loyalty_core.domain.explanation import Explanation, explain
 from loyalty_core.domain.identifiers import CustomerId
 from loyalty_core.domain.member import Member
+from loyalty_core.domain.redemption import RedemptionRefused
 from loyalty_core.domain.rewards import calculate
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
 from loyalty_core.ports.identifier_source import IdentifierSource
@@ -82,8 +83,14 @@ class Pricing:
         return quote.tier == tier and quote.ours.program_hash == self._programs.current().content_hash
 
     def with_tier(self, quote: SessionQuote, customer: CustomerId, tier: str | None) -> SessionQuote:
-        """`quote` as it would have been had the tier been known; the very same one where that changes nothing."""
+        """`quote` as it would have been had the tier been known; the very same one where that changes nothing.
+
+        So it is where the program that is in force by now cannot compute the basket: what was promised is still owed.
+        """
         if quote.tier == tier or quote.host is not None:
             return quote
-        ours = calculate(self._programs.current(), quote.basket, Member(customer, tier), quote.at)
+        try:
+            ours = calculate(self._programs.current(), quote.basket, Member(customer, tier), quote.at)
+        except (InvalidBasket, RedemptionRefused):
+            return quote
         return msgspec.structs.replace(quote, tier=tier, ours=ours)
