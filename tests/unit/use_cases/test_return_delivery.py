@@ -8,8 +8,9 @@ from loyalty_core.domain.program import RewardProgram
 from loyalty_core.domain.purchase_return import ReturnStatus
 from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.loyalty_host import CommitKind, HostCommit, HostNotSent, HostSilence
+from loyalty_core.ports.session_store import Loaded
 from tests.unit.use_cases.counter import LINES, amount, give_back, moved, sold, stored_return
-from tests.unit.use_cases.shop import Shop, finalize
+from tests.unit.use_cases.shop import Shop, finalize, status
 
 import pytest  # isort: skip
 
@@ -118,3 +119,44 @@ async def test_the_lines_of_a_sale_are_those_that_were_committed() -> None:
     await shop.finalize(finalize(session_id, lines=LINES))
     answer = (await shop.give_back(give_back(session_id, request=amount("150")))).answer
     assert (450, 0) == (answer.points_reversed, answer.remaining_points)
+
+
+async def test_nothing_is_claimed_while_the_circuit_is_open() -> None:
+    """The round says when to come again, and whatever is due stays due."""
+    shop = Shop()
+    session_id = await sold(shop)
+    shop.host.plan(HostCall.RETURN, AWAY)
+    await shop.give_back(give_back(session_id))
+    shop.clock.advance(60)
+    shop.host.closed_for = 7.0
+    done = await shop.deliver()
+    assert (0, 0, 7.0) == (done.claimed, done.settled, done.pause)
+    shop.host.closed_for = 0.0
+    assert 1 == (await shop.deliver()).settled
+
+
+async def test_what_a_queue_hands_out_is_leased(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that forgot to is told so, before anything is sent without an owner."""
+    shop = Shop()
+    session_id = await sold(shop)
+    shop.host.plan(HostCall.RETURN, AWAY)
+    await shop.give_back(give_back(session_id))
+
+    async def unleased(*_: object) -> tuple[Loaded, ...]:
+        return (Loaded(session=await shop.session(session_id), now=shop.clock.now()),)
+
+    monkeypatch.setattr(shop.queue, "claim_due", unleased)
+    with pytest.raises(ValueError, match="lease"):
+        await shop.deliver()
+
+
+async def test_asking_for_the_status_finds_a_booking() -> None:
+    """A finalize whose answer was lost is settled by whoever asks first; nothing is sent for it."""
+    shop = Shop()
+    session_id = await shop.quoted()
+    shop.host.plan(HostCall.FINALIZE, LOST)
+    await shop.finalize(finalize(session_id))
+    shop.clock.advance(60)
+    shown = await shop.status(status(session_id))
+    assert (SessionStatus.FINALIZED, 450) == (shown.status, shown.earned_points)
+    assert 1 == shop.host.calls.count(HostCall.FINALIZE)
