@@ -21,7 +21,7 @@ _CUSTOMERS: Final = 60
 """Few, so that sales of one customer wait for one another."""
 
 
-@pytest.mark.timeout(3600 if LONG else 120)
+@pytest.mark.timeout(60 + 5 * _KILLS)
 async def test_nothing_is_lost_or_doubled_whatever_dies(tmp_path: Path) -> None:
     """No sale is lost, doubled or answered otherwise than it ends, whoever dies, and whenever."""
     seed = random.randrange(1 << 30)
