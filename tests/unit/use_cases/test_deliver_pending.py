@@ -1,0 +1,260 @@
+"""Delivering what is owed: rounds, their pace, parking, and what one delivery's trouble means for the others."""
+
+from datetime import timedelta
+
+import pytest
+
+from loyalty_adapters.memory.host import Course, HostCall
+from loyalty_core.domain.errors import StorageUnavailable
+from loyalty_core.domain.identifiers import CustomerId, SessionId, TransactionId
+from loyalty_core.domain.member import Member
+from loyalty_core.domain.session import Cause, SessionStatus
+from loyalty_core.ports.loyalty_host import (
+    HostError,
+    HostNotSent,
+    HostRefusesUs,
+    HostRejection,
+    HostSessionUnknown,
+    HostSilence,
+)
+from loyalty_core.ports.session_store import StaleSession
+from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
+from loyalty_core.use_cases.settlement import SettlementPolicy
+from tests.unit.use_cases.shop import Shop, finalize, identify, session_of
+
+PATIENCE = timedelta(minutes=10)
+
+
+async def _queued(shop: Shop, number: int) -> SessionId:
+    """A sale of a customer of its own, promised while the circuit was open."""
+    customer = CustomerId(f"C-{number}")
+    shop.host.enrol(Member(customer, "Gold", None, 0))
+    transaction = TransactionId(f"TX-{number}")
+    session_id = session_of(await shop.identify(identify(transaction, customer=customer)))
+    shop.host.closed_for = 1
+    await shop.finalize(finalize(session_id, transaction=transaction))
+    shop.host.closed_for = 0
+    return session_id
+
+
+async def _unanswered(shop: Shop) -> SessionId:
+    session_id = await shop.quoted()
+    shop.host.plan(HostCall.FINALIZE, Course(error=HostSilence("timeout")))
+    await shop.finalize(finalize(session_id))
+    return session_id
+
+
+async def test_nothing_due() -> None:
+    """A round that finds nothing asks nothing, and suggests when to look again."""
+    shop = Shop()
+
+    done = await shop.deliver()
+
+    assert (0, 0, 1.0) == (done.claimed, done.settled, done.pause)
+
+
+async def test_rounds_ramp_up() -> None:
+    """One first, then twice as many each time, so that a host that has just recovered is not trampled."""
+    shop = Shop()
+    for number in range(20):
+        await _queued(shop, number)
+    shop.clock.advance(60)
+
+    rounds = [await shop.deliver() for _ in range(5)]
+
+    assert [1, 2, 4, 8, 5] == [done.claimed for done in rounds]
+    assert [1, 2, 4, 8, 5] == [done.settled for done in rounds]
+    assert 20 == len(shop.host.ledger)
+
+
+async def test_a_host_that_fails_is_probed() -> None:
+    """One at a time, an interval apart, however long the queue."""
+    shop = Shop()
+    for number in range(8):
+        await _queued(shop, number)
+    shop.clock.advance(60)
+    await shop.deliver()
+    await shop.deliver()
+    shop.host.plan(HostCall.FINALIZE, *[Course(error=HostSilence("timeout"))] * 4)
+
+    failed = await shop.deliver()
+    probe = await shop.deliver()
+
+    assert (4, 1.0, 0) == (failed.claimed, failed.pause, failed.settled)
+    assert 1 == probe.claimed
+
+
+async def test_an_open_circuit_claims_nothing() -> None:
+    """The row stays free for a worker whose circuit is closed."""
+    shop = Shop()
+    await _queued(shop, 1)
+    shop.clock.advance(60)
+    shop.host.closed_for = 7
+
+    done = await shop.deliver()
+
+    assert (0, 7) == (done.claimed, done.pause)
+    assert 1 == (await shop.queue.depth()).waiting
+
+
+@pytest.mark.parametrize(
+    "error", [HostNotSent("x"), HostRefusesUs("x"), HostSilence("x")], ids=lambda e: type(e).__name__
+)
+async def test_without_a_judgement_it_stays_queued(error: HostError) -> None:
+    """Never failed by itself; the next round tries again under the same key."""
+    shop = Shop()
+    session_id = await _queued(shop, 1)
+    shop.host.plan(HostCall.FINALIZE, Course(error=error))
+    shop.clock.advance(60)
+
+    done = await shop.deliver()
+
+    session = await shop.session(session_id)
+    assert session.delivery is not None
+    assert (SessionStatus.FINALIZING, 0, error.reason) == (session.status, done.settled, session.delivery.last_error)
+    await shop.until_settled()
+    assert [("1", 450)] == shop.booked()
+
+
+async def test_a_definite_no_fails_with_its_reason() -> None:
+    """The POS was told that it settles later; now it has failed, and says why."""
+    shop = Shop()
+    session_id = await _queued(shop, 1)
+    shop.host.plan(HostCall.FINALIZE, Course(error=HostRejection("customer_blocked")))
+    shop.clock.advance(60)
+
+    done = await shop.deliver()
+
+    session = await shop.session(session_id)
+    assert (SessionStatus.FAILED, "customer_blocked", 1) == (session.status, session.failure, done.settled)
+
+
+async def test_a_customer_that_the_host_rejects_late() -> None:
+    """Identify was owed too; its no ends the sale."""
+    shop = Shop()
+    shop.host.plan(HostCall.IDENTIFY, Course(error=HostSilence("timeout")))
+    session_id = await shop.opened(customer="NOBODY")
+    shop.host.closed_for = 1
+    await shop.finalize(finalize(session_id))
+    shop.host.closed_for = 0
+
+    await shop.until_settled()
+
+    assert "invalid_customer" == (await shop.session(session_id)).failure
+
+
+async def test_a_definite_no_beside_an_unanswered_send_decides_nothing() -> None:
+    """The earlier send may have been booked: it is kept, asked about, and settled once that is found."""
+    shop = Shop()
+    session_id = await shop.quoted()
+    shop.host.plan(HostCall.FINALIZE, Course(error=HostSilence("timeout"), acts=True))
+    await shop.finalize(finalize(session_id))
+    shop.host.plan(HostCall.REPORT, Course(error=HostSessionUnknown("not found yet")))
+    shop.host.plan(HostCall.FINALIZE, Course(error=HostRejection("insufficient_points")))
+    shop.clock.advance(50)
+    await shop.deliver()
+    assert SessionStatus.FINALIZING is (await shop.session(session_id)).status
+
+    await shop.until_settled()
+
+    assert SessionStatus.FINALIZED is (await shop.session(session_id)).status
+    assert [("1", 450)] == shop.booked()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [HostRejection("blocked"), HostSilence("timeout"), HostSessionUnknown("lost")],
+    ids=lambda e: type(e).__name__,
+)
+async def test_what_stays_unknown_is_parked(error: HostError) -> None:
+    """After so long it is an operator's: still owed, seen in the depth, and touched by no worker."""
+    shop = Shop(policy=SettlementPolicy(park_after=PATIENCE))
+    session_id = await _unanswered(shop)
+    shop.host.plan(HostCall.FINALIZE, *[Course(error=error)] * 3)
+    shop.clock.advance(PATIENCE.total_seconds())
+
+    await shop.deliver()
+
+    session, depth = await shop.session(session_id), await shop.queue.depth()
+    assert session.delivery is not None
+    assert shop.clock.now() == session.delivery.parked_at
+    assert (SessionStatus.FINALIZING, 0, 1) == (session.status, depth.waiting, depth.parked)
+    shop.clock.advance(3600)
+    assert 0 == (await shop.deliver()).claimed
+
+
+async def test_what_was_never_sent_is_not_parked() -> None:
+    """However long the host is away: nothing is unknown about it."""
+    shop = Shop(policy=SettlementPolicy(park_after=PATIENCE))
+    session_id = await _queued(shop, 1)
+    shop.host.plan(HostCall.FINALIZE, Course(error=HostNotSent("connection_refused")))
+    shop.clock.advance(PATIENCE.total_seconds())
+
+    await shop.deliver()
+
+    session = await shop.session(session_id)
+    assert session.delivery is not None
+    assert session.delivery.parked_at is None
+    await shop.until_settled()
+    assert SessionStatus.FINALIZED is (await shop.session(session_id)).status
+
+
+async def test_a_worker_overtaken_before_its_send_sends_nothing() -> None:
+    """The row is somebody else's by then."""
+    shop = Shop()
+    session_id = await _queued(shop, 1)
+    shop.clock.advance(60)
+    shop.store.plan(Cause.ATTEMPT_BEGUN, StaleSession())
+
+    done = await shop.deliver()
+
+    assert (1, 0) == (done.claimed, done.settled)
+    assert HostCall.FINALIZE not in shop.host.calls
+    await shop.until_settled()
+    assert SessionStatus.FINALIZED is (await shop.session(session_id)).status
+
+
+async def test_a_worker_whose_time_is_up_sends_nothing() -> None:
+    """What could not be answered in time is not begun."""
+    shop = Shop()
+    session_id = await _queued(shop, 1)
+    session = await shop.session(session_id)
+    shop.store.replace(session.host_session_lost())
+    shop.clock.advance(60)
+    shop.store.plan(Cause.HOST_IDENTIFIED, takes=11.0)
+
+    await shop.deliver()
+
+    assert HostCall.FINALIZE not in shop.host.calls
+    await shop.until_settled()
+    assert SessionStatus.FINALIZED is (await shop.session(session_id)).status
+
+
+async def test_storage_away_is_told_and_claims_nothing() -> None:
+    """The worker's loop waits and comes back."""
+    shop = Shop()
+    await _queued(shop, 1)
+    shop.clock.advance(60)
+    shop.store.plan("find", StorageUnavailable())
+
+    with pytest.raises(StorageUnavailable):
+        await shop.deliver()
+
+
+def test_the_pace() -> None:
+    """Doubling up to the limit, back to one on failure, a probe interval after it, and again from one after a pause."""
+    pace = DeliveryPace(PacePolicy(largest_round=4, probe_interval=2.0))
+    sizes = []
+    for now in range(4):
+        sizes.append(pace.size())
+        pace.learn(now, host_failed=False)
+    assert [1, 2, 4, 4] == sizes
+    assert 0.0 == pace.pause(4)
+
+    pace.learn(10, host_failed=True)
+    assert (1, 2.0, 0.5, 0.0) == (pace.size(), pace.pause(10), pace.pause(11.5), pace.pause(13))
+
+    pace.learn(13, host_failed=False)
+    assert (2, 0.0) == (pace.size(), pace.pause(13))
+    pace.slow_down()
+    assert 1 == pace.size()
