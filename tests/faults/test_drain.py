@@ -1,5 +1,7 @@
 from typing import Final
 
+import pytest
+
 from tests.faults.backlog import queue_sessions, settle_sessions
 from tests.faults.drain import drain
 from tests.faults.plans import CLAIM, CLAIM_PARAMETERS, DEPTH, plan_of
@@ -12,6 +14,7 @@ _GROWTH: Final = 24 << 20
 """Bytes. A backlog that was held in memory would be a multiple of it in the long run."""
 
 
+@pytest.mark.timeout(3600 if LONG else 120)
 async def test_a_backlog_drains_in_flat_memory(stack: Stack) -> None:
     """Everything that was queued is booked once, by a worker that does not grow with it."""
     made = await drain(stack, _SESSIONS, customers=_CUSTOMERS, prefix="BACKLOG", patience=3600)
