@@ -7,7 +7,7 @@ from loyalty_core.domain.session import Session
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.session_directory import TimelineEntry
 from loyalty_core.ports.session_store import KeyProbe, KeyTaken, Loaded, StaleSession
-from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, SessionChange, UnitOfWork
+from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, Lane, SessionChange, UnitOfWork
 
 Key = tuple[ChannelId, TransactionId]
 
@@ -27,7 +27,7 @@ class MemorySessions:
         self._answers: dict[SessionId, dict[Call, bytes]] = {}
         self._snapshots: dict[CustomerId, CustomerSnapshot] = {}
 
-    async def find(self, session_id: SessionId) -> Loaded | None:
+    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:  # noqa: ARG002 - memory has no connections
         """See `SessionStore.find`."""
         session = self._sessions.get(session_id)
         return None if session is None else self._loaded(session)

@@ -9,7 +9,7 @@ from loyalty_adapters.postgres.session_writes import writes_of
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
 from loyalty_core.domain.member import Member
 from loyalty_core.ports.session_store import KeyProbe, Loaded
-from loyalty_core.ports.unit_of_work import CustomerSnapshot, UnitOfWork
+from loyalty_core.ports.unit_of_work import CustomerSnapshot, Lane, UnitOfWork
 
 _FIND: Final[LiteralString] = """
 SELECT statement_timestamp(),
@@ -66,9 +66,9 @@ class PostgresSessions:
     def _intake(self) -> ConnectionLane:
         return self._connections.intake
 
-    async def find(self, session_id: SessionId) -> Loaded | None:
+    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
         """See `SessionStore.find`."""
-        rows = await read(self._intake, _FIND, {"id": session_id})
+        rows = await read(self._connections.lane(lane), _FIND, {"id": session_id})
         return loaded(rows[0], self._addresses) if rows else None
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:

@@ -6,7 +6,7 @@ import msgspec
 from loyalty_core.domain.errors import LoyaltyError
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
 from loyalty_core.domain.session import Session
-from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, UnitOfWork
+from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, Lane, UnitOfWork
 
 
 class StaleSession(LoyaltyError):
@@ -48,8 +48,8 @@ class SessionStore(Protocol):
     nothing was done). Reads take no locks. Driver errors never pass this port.
     """
 
-    async def find(self, session_id: SessionId) -> Loaded | None:
-        """The session, archived ones included, or None."""
+    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
+        """The session, archived ones included, or None. Whoever has an outcome to write reads on its lane too."""
         ...
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:

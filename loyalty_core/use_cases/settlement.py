@@ -451,7 +451,7 @@ class Settlement:
         return promised
 
     async def _reread(self, session: Session) -> Session:
-        loaded = await self._store.find(session.id)
+        loaded = await self._store.find(session.id, lane=Lane.OUTCOME)
         return session if loaded is None else loaded.session
 
 

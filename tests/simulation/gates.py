@@ -40,7 +40,7 @@ from loyalty_core.ports.loyalty_host import (
     ReturnOrder,
 )
 from loyalty_core.ports.session_store import KeyProbe, Loaded
-from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, UnitOfWork
+from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, Lane, UnitOfWork
 from tests.simulation.faults import Fault
 from tests.simulation.judge import Judge
 from tests.simulation.pdi import SimulatedPdi
@@ -147,8 +147,8 @@ class GatedStore:
         self._store = store
         self._judge = judge
 
-    async def find(self, session_id: SessionId) -> Loaded | None:
-        return await self._ask("find", lambda: at_once(self._store.find(session_id)))
+    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
+        return await self._ask("find", lambda: at_once(self._store.find(session_id, lane=lane)))
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         return await self._ask("find by key", lambda: at_once(self._store.find_by_key(channel, transaction)))

@@ -23,7 +23,7 @@ from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import SessionQuote
 from loyalty_core.ports.observer import NullObserver
 from loyalty_core.ports.session_store import KeyProbe, Loaded
-from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, SessionChange, UnitOfWork
+from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, Lane, SessionChange, UnitOfWork
 from loyalty_core.use_cases.answers import IdentifyAnswer, Recorded
 from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.calculate_rewards import Calculate, CalculateRewards
@@ -93,8 +93,8 @@ class BrittleSessions(MemorySessions):
         """Whether everything planned has happened."""
         return not any(self._plans.values())
 
-    async def find(self, session_id: SessionId) -> Loaded | None:
-        return await self._do("find", lambda: super(BrittleSessions, self).find(session_id))
+    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
+        return await self._do("find", lambda: super(BrittleSessions, self).find(session_id, lane=lane))
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         return await self._do("find_by_key", lambda: super(BrittleSessions, self).find_by_key(channel, transaction))
