@@ -26,7 +26,7 @@ async def small(database_url: str) -> AsyncIterator[Connections]:
 
 
 async def test_a_saturated_intake_says_so_and_outcomes_go_on(small: Connections) -> None:
-    """With every intake connection at work, intake is turned away in time while an outcome is written, and read up, as ever."""
+    """With every intake connection at work, intake is turned away in time; an outcome is written and read as ever."""
     store = PostgresSessions(small, RowAddresses())
     before = await stored(store, new_session())
     after = before.cancel(before.created_at)
