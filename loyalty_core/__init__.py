@@ -94,6 +94,7 @@ from loyalty_core.use_cases.finalize_session import Finalize, FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
+from loyalty_core.use_cases.list_sessions import ListOwnSessions, ListSessions, SessionPage, SessionSummary
 from loyalty_core.use_cases.loyalty import Loyalty, Policy, Ports
 from loyalty_core.use_cases.operate_delivery import Decision, OperateDelivery
 from loyalty_core.use_cases.pricing import Authority, Pricing
@@ -145,6 +146,8 @@ __all__ = [
     "InvalidProgram",
     "InvalidReturn",
     "LineExplanation",
+    "ListOwnSessions",
+    "ListSessions",
     "Loyalty",
     "LoyaltyError",
     "Member",
@@ -189,8 +192,10 @@ __all__ = [
     "SessionExpired",
     "SessionId",
     "SessionNotFound",
+    "SessionPage",
     "SessionQuote",
     "SessionStatus",
+    "SessionSummary",
     "SettledReturn",
     "Settlement",
     "SettlementFailed",
