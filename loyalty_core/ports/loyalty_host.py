@@ -94,11 +94,6 @@ class HostCommit(msgspec.Struct, frozen=True, kw_only=True):
     kind: CommitKind
     points: int
 
-    @property
-    def is_accrual(self) -> bool:
-        """Whether it gave points for a sale."""
-        return self.kind is CommitKind.ACCRUAL
-
 
 class HostSessionReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the host says of its session. A commit that is absent from it may still be under way."""

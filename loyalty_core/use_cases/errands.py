@@ -106,8 +106,11 @@ class Errand(Protocol, Generic[ReceiptT]):
         """The answer of record that a change gives to its call, or None where it gives none."""
         ...
 
-    def final_answer(self, session: Session) -> FinalAnswer | None:
-        """The answer that can never change any more, or None while there is none."""
+    def final_answer(self, session: Session) -> FinalAnswer:
+        """The answer of what the host has booked, which can never change any more.
+
+        It has been booked; `ValueError` otherwise, which is a bug of the caller.
+        """
         ...
 
     def booked_otherwise(self, session: Session, receipt: ReceiptT) -> bool:
@@ -192,10 +195,10 @@ class SaleErrand(Errand[HostReceipt]):
             return StoredAnswer(call=Call.FINALIZE, body=record(promised_answer(after)).body)
         return None
 
-    def final_answer(self, session: Session) -> FinalAnswer | None:
+    def final_answer(self, session: Session) -> FinalAnswer:
         """See `Errand`."""
         if session.receipt is None or session.intent is None:
-            return None
+            raise ValueError("only a settled session has a final answer")
         body = record(settled_answer(session)).body
         return FinalAnswer(call=Call.FINALIZE, fingerprint=session.intent.fingerprint, body=body)
 
@@ -317,11 +320,11 @@ class ReturnErrand(Errand[ReturnFigures]):
             return None
         return StoredAnswer(call=Call.RETURN, item=self._id, body=record(return_answer(after, goods)).body)
 
-    def final_answer(self, session: Session) -> FinalAnswer | None:
+    def final_answer(self, session: Session) -> FinalAnswer:
         """See `Errand`."""
-        goods = find_return(session, self._id)
-        if goods is None or goods.status is not ReturnStatus.RETURNED:
-            return None
+        goods = self._goods(session)
+        if goods.status is not ReturnStatus.RETURNED:
+            raise ValueError("only a settled return has a final answer")
         body = record(return_answer(session, goods)).body
         return FinalAnswer(call=Call.RETURN, item=self._id, fingerprint=goods.fingerprint, body=body)
 

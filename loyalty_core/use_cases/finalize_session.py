@@ -153,11 +153,12 @@ class FinalizeSession:
                 lease=self._settlement.lease_for(loaded.now, left),
                 live=True,
             )
+            owed = SALE.delivery(session)
             try:
-                if session.status is not SessionStatus.FINALIZING:
+                if owed is None:
                     return await self._commit(command, meaning, session, turn)
                 if not session.is_in_flight(loaded.now):
-                    return await self._promise(session, loaded.now)
+                    return await self._promise(session, owed, loaded.now)
             except StaleSession:
                 races += 1
                 await self._transitions.give_way(races)
@@ -167,11 +168,9 @@ class FinalizeSession:
             await self._clock.sleep(look)
             look = min(_SLOWEST_LOOK, look * 2)
 
-    async def _promise(self, session: Session, now: datetime) -> Recorded[FinalizeAnswer]:
+    async def _promise(self, session: Session, owed: Delivery, now: datetime) -> Recorded[FinalizeAnswer]:
         """Whoever was at work on it is gone: it is the workers' now, and this POS is told so."""
-        if session.delivery is None:
-            raise ValueError("a finalizing session has a delivery")
-        promised = session.promise(session.delivery, now)
+        promised = session.promise(owed, now)
         answer = record(promised_answer(promised))
         await self._transitions.commit(
             SessionChange(before=session, after=promised, cause=Cause.DELIVERY_AWAITED),

@@ -179,7 +179,8 @@ class Settlement:
 
     async def _advance(self, session: Session, turn: Try[ReceiptT], *, begun: bool) -> Settled:
         current = session
-        for once_more in (True, False):
+        once_more = True
+        while True:
             if not begun:
                 try:
                     prepared = await self._prepare(current, turn)
@@ -194,12 +195,11 @@ class Settlement:
                 if not once_more:
                     return await self._end_after_send(current, error, turn)
                 current = await self._forget_host_session(current, error, turn)
-                begun = False
+                begun = once_more = False
             except HostError as error:
                 return await self._end_after_send(current, error, turn)
             else:
                 return await self._book(current, receipt, turn)
-        raise AssertionError("the second round returns")
 
     async def _prepare(self, session: Session, turn: Try[ReceiptT]) -> _Prepared[ReceiptT]:
         """All that comes before a send: what the host has to learn first, what it has booked already, the attempt."""
@@ -277,11 +277,10 @@ class Settlement:
 
     async def _mirror(self, session: Session, errand: Errand[ReceiptT]) -> None:
         final = errand.final_answer(session)
-        if final is not None:
-            cached = CachedAnswer(
-                client=session.client, channel=session.channel, fingerprint=final.fingerprint, body=final.body
-            )
-            await self._cache.put(final.call, session.id, cached, item=final.item)
+        cached = CachedAnswer(
+            client=session.client, channel=session.channel, fingerprint=final.fingerprint, body=final.body
+        )
+        await self._cache.put(final.call, session.id, cached, item=final.item)
 
     async def _end_before_send(self, session: Session, error: HostError, turn: Try[ReceiptT]) -> Settled:
         """Nothing of this try was sent."""

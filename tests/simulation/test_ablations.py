@@ -146,7 +146,12 @@ def _promises_broken(_: Patch) -> Build:
 
 
 class _Spoken(FinalizeSession):
-    async def _promise(self, session: Session, now: datetime) -> Recorded[FinalizeAnswer]:  # noqa: ARG002
+    async def _promise(
+        self,
+        session: Session,
+        owed: Delivery,  # noqa: ARG002 - the shape of the method
+        now: datetime,  # noqa: ARG002 - the shape of the method
+    ) -> Recorded[FinalizeAnswer]:
         return record(promised_answer(session)).again()
 
 

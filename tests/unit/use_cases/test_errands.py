@@ -40,11 +40,15 @@ def test_what_was_never_sent_is_not_found() -> None:
 
 
 def test_final_answers_are_of_what_is_settled() -> None:
-    """Before that there is nothing that could not change."""
-    assert SALE.final_answer(finalizing(a_delivery())) is None
-    assert ERRAND.final_answer(with_returns(a_return())) is None
-    assert ERRAND.final_answer(with_returns()) is None
-    assert SALE.final_answer(SITUATIONS["finalized"]()) is not None
+    """Before that there is nothing that could not change, and asking for it is a bug."""
+    for errand, session in (
+        (SALE, finalizing(a_delivery())),
+        (ERRAND, with_returns(a_return())),
+        (ERRAND, with_returns()),
+    ):
+        with pytest.raises(ValueError, match=r"settled|no such return"):
+            errand.final_answer(session)
+    assert "f" * 64 == SALE.final_answer(SITUATIONS["finalized"]()).fingerprint
 
 
 def test_an_answer_goes_on_record_when_it_changes() -> None:
