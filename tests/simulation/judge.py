@@ -34,6 +34,8 @@ class Judge:
     def __init__(self, views: Views) -> None:
         self.intents: Final[defaultdict[int, list[str]]] = defaultdict(list)
         """The keys of the intents that a flight has written, whether or not it was told so."""
+        self.promised: Final[dict[tuple[SessionId, str], float]] = {}
+        """Since when the promise of a sale (no name), or of a return, is on record."""
         self._views = views
         self._live: dict[str, _Live] = {}
         self._handles: defaultdict[SessionId, set[HostSessionId]] = defaultdict(set)
@@ -73,6 +75,9 @@ class Judge:
             if after.host_session is not None:
                 self._handles[after.id].add(after.host_session)
                 self._sessions_of[after.host_session] = after.id
+            for name, delivery in _deliveries(after):
+                if delivery.accepted_at is not None:
+                    self.promised.setdefault((after.id, name), self._views.elapsed())
             if change.cause in _INTENTS and flight is not None:
                 key, delivery = _last_intent(after)
                 self.intents[flight].append(key)
@@ -135,6 +140,11 @@ def owed(session: Session) -> tuple[str, Delivery]:
         return _key(session, session.delivery), session.delivery
     delivery = next(goods.delivery for goods in session.returns if goods.is_owed)
     return _key(session, delivery), delivery
+
+
+def _deliveries(session: Session) -> list[tuple[str, Delivery]]:
+    sale = [] if session.delivery is None else [("", session.delivery)]
+    return [*sale, *((goods.id, goods.delivery) for goods in session.returns)]
 
 
 def _last_intent(session: Session) -> tuple[str, Delivery]:

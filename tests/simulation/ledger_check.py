@@ -17,6 +17,7 @@ from tests.simulation.views import Views
 
 _REPEAT: Final = frozenset({"in_flight", "outcome_unknown"})
 """The errors that mean "repeat the same call", and promise nothing."""
+_NEVER: Final = float("inf")
 _SLACK: Final = 0.15
 """Seconds to reach the process, and its cache, before the call's own time begins."""
 
@@ -42,10 +43,11 @@ def check_ledger(calls: list[Call], judge: Judge, views: Views) -> None:
         if isinstance(call.command, ReturnGoods):
             by_return[call.command.session_id, call.command.return_id].append(call)
     for session_id, finalizes in by_session.items():
-        _answers_are_kept(views.session(session_id), finalizes)
+        on_record = judge.promised.get((session_id, ""), _NEVER)
+        _answers_are_kept(views.session(session_id), finalizes, on_record)
     for (session_id, return_id), returns in by_return.items():
         goods = find_return(views.session(session_id), return_id)
-        _return_answers_are_kept(goods, returns)
+        _return_answers_are_kept(goods, returns, judge.promised.get((session_id, return_id), _NEVER))
     _openings_are_kept(calls)
 
 
@@ -129,12 +131,17 @@ def _an_error_is_final(call: Call, judge: Judge, views: Views) -> None:
 
 
 class _Given:
-    """What the tills were answered so far for one sale."""
+    """What the tills were answered so far for one sale.
 
-    def __init__(self) -> None:
+    A promise that could not be put on record is given all the same; only those after it need be the same bytes.
+    """
+
+    def __init__(self, on_record: float) -> None:
+        self._on_record = on_record
         self.meaning: str | None = None
         self.bodies: dict[SessionStatus, bytes | None] = {}
-        self.since: defaultdict[SessionStatus, float] = defaultdict(lambda: float("inf"))
+        self.statuses: set[SessionStatus] = set()
+        self.since: defaultdict[SessionStatus, float] = defaultdict(lambda: _NEVER)
 
     def add(self, call: Call, answer: FinalizeAnswer) -> None:
         fingerprint = call.command.fingerprint()
@@ -142,15 +149,18 @@ class _Given:
             raise Violation(f"{call} was accepted, as was another payload before")
         if answer.status is SessionStatus.FINALIZING and call.started > self.since[SessionStatus.FINALIZED]:
             raise Violation(f"{call} was answered 202 after a 200")
-        first = self.bodies.setdefault(answer.status, call.body)
+        first = self.bodies.get(answer.status, call.body)
         if first != call.body:
             raise Violation(f"{call} was answered {call.body!r}, before that {first!r}")
+        if answer.status is SessionStatus.FINALIZED or (call.ended or 0.0) >= self._on_record:
+            self.bodies[answer.status] = first
+        self.statuses.add(answer.status)
         self.meaning = fingerprint
         self.since[answer.status] = min(self.since[answer.status], call.ended or 0.0)
 
 
-def _answers_are_kept(session: Session, calls: list[Call]) -> None:
-    given = _Given()
+def _answers_are_kept(session: Session, calls: list[Call], on_record: float) -> None:
+    given = _Given(on_record)
     for call in sorted(calls, key=lambda call: call.ended or 0.0):
         settled = call.started > given.since[SessionStatus.FINALIZED]
         if isinstance(call.answer, FinalizeAnswer):
@@ -158,10 +168,10 @@ def _answers_are_kept(session: Session, calls: list[Call]) -> None:
         elif call.error is not None and (settled or call.started > given.since[SessionStatus.FINALIZING]):
             _error_after_an_answer(call, given.meaning, session, settled=settled)
     kept = SETTLED
-    if SessionStatus.FINALIZED not in given.bodies:
+    if SessionStatus.FINALIZED not in given.statuses:
         kept |= {SessionStatus.FAILED, SessionStatus.CANCELLED, SessionStatus.FINALIZING}
-    if given.bodies and session.status not in kept:
-        raise Violation(f"{session.transaction} was answered {', '.join(given.bodies)} and is {session.status}")
+    if given.statuses and session.status not in kept:
+        raise Violation(f"{session.transaction} was answered {', '.join(sorted(given.statuses))}, is {session.status}")
 
 
 def _error_after_an_answer(call: Call, meaning: str | None, session: Session, *, settled: bool) -> None:
@@ -177,20 +187,22 @@ def _error_after_an_answer(call: Call, meaning: str | None, session: Session, *,
         raise Violation(f"{call} was answered {call.code} after the sale had been answered")
 
 
-def _return_answers_are_kept(goods: PurchaseReturn | None, calls: list[Call]) -> None:
+def _return_answers_are_kept(goods: PurchaseReturn | None, calls: list[Call], on_record: float) -> None:
     answers: dict[ReturnStatus, bytes | None] = {}
-    returned_at = float("inf")
+    returned_at = _NEVER
     for call in sorted(calls, key=lambda call: call.ended or 0.0):
         if not isinstance(call.answer, ReturnAnswer):
             continue
-        first = answers.setdefault(call.answer.status, call.body)
+        first = answers.get(call.answer.status, call.body)
         if first != call.body:
             raise Violation(f"{call} was answered {call.body!r}, before that {first!r}")
+        if call.answer.status is ReturnStatus.RETURNED or (call.ended or 0.0) >= on_record:
+            answers[call.answer.status] = first
         if call.answer.status is ReturnStatus.RETURNED:
             returned_at = min(returned_at, call.ended or 0.0)
         elif call.started > returned_at:
             raise Violation(f"{call} was answered 202 after a 200")
-    if answers and goods is None:
+    if goods is None and any(isinstance(call.answer, ReturnAnswer) for call in calls):
         raise Violation(f"{calls[0]} was answered, and there is no such return")
     if ReturnStatus.RETURNED in answers and goods is not None and goods.status is not ReturnStatus.RETURNED:
         raise Violation(f"return {goods.id} was answered 200 and is {goods.status}")
