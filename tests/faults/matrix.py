@@ -235,7 +235,7 @@ SPECIAL: Final[Mapping[tuple[Call, str], Expected]] = {
     (Call.STATUS, "session_lost_once"): ANSWERS[Call.STATUS][Kind.UNKNOWN],
 }
 
-SERVED: Final = (Call.IDENTIFY, Call.CALCULATE, Call.FINALIZE, Call.STATUS, Call.CANCEL)
+SERVED: Final = (Call.IDENTIFY, Call.CALCULATE, Call.FINALIZE, Call.STATUS, Call.CANCEL, Call.RETURN)
 
 CELLS: Final = tuple(Cell(call, fault) for fault in FAULTS for call in SERVED)
 """The matrix, row by row."""
