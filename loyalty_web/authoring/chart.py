@@ -10,7 +10,7 @@ from loyalty_web.authoring.comparison import Tally
 
 _WIDTH: Final = 960
 _HEIGHT: Final = 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 20, 60, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 45, 60, 50
 _OLD_COLOUR: Final = "#8a8f98"
 _NEW_COLOUR: Final = "#0b6e4f"
 _LINES: Final = 5

@@ -123,8 +123,8 @@ class Comparer:
 
     def compare(
         self, into: Comparison, session: SessionId, basket: Basket, tier: str | None, at: datetime
-    ) -> None:  # fmt: skip
-        """One sale more in `into`; `at` decides which promotions are open."""
+    ) -> bool:  # fmt: skip
+        """One sale more in `into`, and whether it fits both programs; `at` decides which promotions are open."""
         member = Member(_ANYBODY, tier)
         old, why_not_old = _quote(self._old, basket, member, at)
         new, why_not_new = _quote(self._new, basket, member, at)
@@ -135,7 +135,7 @@ class Comparer:
             for program, why_not in (("old", why_not_old), ("new", why_not_new)):
                 if why_not:
                     into.misfits[Misfit(program, why_not)].add(Misfits(1, points, [format_session_id(session)]))
-            return
+            return False
         before, after = old.earned_points, new.earned_points
         for tally in (into.total, into.tiers[tier or ""], into.days[at.astimezone(self._zone).date()]):
             tally.count(before, after)
@@ -144,6 +144,7 @@ class Comparer:
         given, gives = _by_source(old), _by_source(new)
         for source in {**given, **gives}:
             into.sources[source].count(given.get(source, 0), gives.get(source, 0))
+        return True
 
 
 def _quote(program: RewardProgram, basket: Basket, member: Member, at: datetime) -> tuple[Quote | None, str]:

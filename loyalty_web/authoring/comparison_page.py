@@ -71,10 +71,11 @@ def _notes(compared: Comparison) -> Iterator[str]:
     if compared.unfit:
         yield f"{counted(compared.unfit, 'sale')} more cannot be compared, and are in no figure:"
     for (program, reason), each in sorted(compared.misfits.items()):
-        yield (
-            f"  {each.sales:,} do not fit the {program} program ({reason}); "
-            f"{each.points:,} points under the other; such as {', '.join(each.examples)}"
-        )
+        earned = f"earn {counted(each.points, 'point')} under the other"
+        yield f"  {each.sales:,} do not fit the {program} program ({reason}), and {earned}:"
+        yield from (f"    {session}" for session in each.examples)
+        if each.sales > len(each.examples):
+            yield f"    and {each.sales - len(each.examples):,} more"
 
 
 def _sources(old: RewardProgram, new: RewardProgram, compared: Comparison) -> Iterator[tuple[str, Tally]]:

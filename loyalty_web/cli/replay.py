@@ -52,9 +52,9 @@ class _Replayer:
             if not sale.rewarded:
                 compared.unrewarded += 1
                 continue
-            compared.returned += sale.returned
-            compared.quoted_by_old += sale.program_hash == self._old_hash
-            self._comparer.compare(compared, sale.session, sale.basket, sale.tier, sale.at)
+            if self._comparer.compare(compared, sale.session, sale.basket, sale.tier, sale.at):
+                compared.returned += sale.returned
+                compared.quoted_by_old += sale.program_hash == self._old_hash
         return compared
 
 
