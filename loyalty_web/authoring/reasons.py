@@ -1,5 +1,6 @@
 """Why a promotion paid what it paid, in words."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from loyalty_core.domain.basket import Basket
@@ -64,10 +65,10 @@ def _gave_way(outcome: Outcome, program: RewardProgram) -> str:
             return "comes to less than a whole point"
 
 
-def _taken(explained: PromotionExplanation, program: RewardProgram) -> list[str]:
-    caps = program.caps
-    took = (
-        (explained.taken_by_promotion_cap, f"the cap of {caps.points_per_promotion} on a promotion"),
-        (explained.taken_by_transaction_cap, f"the cap of {caps.points_per_transaction} on the transaction"),
-    )
-    return [f"{cap} took {points} of {explained.uncapped_points}" for points, cap in took if points]
+def _taken(explained: PromotionExplanation, program: RewardProgram) -> Iterator[str]:
+    """What caps took of a promotion, where its outcome does not say so already."""
+    most = program.caps.points_per_promotion
+    if explained.taken_by_promotion_cap and most is not None:
+        yield f"the cap of {counted(most, 'point')} on a promotion took {explained.taken_by_promotion_cap:,} more"
+    if explained.taken_by_transaction_cap and explained.outcome is Outcome.PAID:
+        yield f"the cap on the transaction took {explained.taken_by_transaction_cap:,} of it"
