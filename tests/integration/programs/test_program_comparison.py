@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pty
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -241,3 +242,23 @@ async def test_as_a_process(database_url: str, programs: list[str]) -> None:
         out, err = await process.communicate()
     assert (0, b"") == (process.returncode, err)
     assert 16 == json.loads(out)["total"]["sales"]
+
+
+async def test_a_bar_on_a_terminal(database_url: str, programs: list[str]) -> None:
+    """Whoever waits sees how far it has come, in sales and in days; what is written to a file holds nothing of it."""
+    await sell(database_url, [a_sale(number) for number in range(20)])
+    words = ["-m", "loyalty_web.cli", "program", "compare", *programs, "--sessions", "--json"]
+    terminal, its_end = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *words, env={**os.environ, "DATABASE_URL": database_url, "TERM": "xterm"},
+        stdout=asyncio.subprocess.PIPE, stderr=its_end,
+    )  # fmt: skip
+    os.close(its_end)
+    async with asyncio.timeout(60):
+        out, _ = await process.communicate()
+    shown = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert 0 == process.returncode
+    assert 16 == json.loads(out)["total"]["sales"]
+    assert "20 sales" in shown
+    assert "Sales of 20" in shown
