@@ -45,7 +45,7 @@ def promotion_findings(program: "RewardProgram", place: int) -> Iterator[Finding
 def _reward(program: "RewardProgram", promotion: Promotion, path: FieldPath) -> Iterator[Finding]:
     multiplier, points, per = ((*path, key) for key in ("multiplier", "points", "per"))
     if promotion.multiplier is not None and promotion.points is not None:
-        yield Finding("cannot stand beside a multiplier; keep one of the two", points, (multiplier,))
+        yield Finding("cannot stand beside a multiplier; keep one of the two", points)
     if promotion.multiplier is None and promotion.points is None:
         yield Finding("needs a reward: a multiplier, or points with per", path, (multiplier, points))
     if promotion.points is not None and promotion.multiplier is None and promotion.per is None:

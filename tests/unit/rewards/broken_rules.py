@@ -35,6 +35,7 @@ BROKEN_PROMOTIONS: list[tuple[dict[str, Any], str]] = [
     ({"valid_from": MONDAY.replace(tzinfo=UTC)}, ".valid_from"),
     ({"valid_to": MONDAY.replace(year=1969)}, ".valid_to"),
     ({"valid_from": MONDAY.replace(year=9999)}, ".valid_from"),
+    ({"valid_from": MONDAY.replace(year=9999), "valid_to": MONDAY}, ".valid_from"),
     ({"valid_from": MONDAY, "valid_to": TUESDAY, "days_of_week": ["wed"]}, ".valid_to"),
     ({"valid_from": MONDAY, "valid_to": TUESDAY, "days_of_week": ["mon"], "id": ""}, ".id"),
     (
@@ -60,6 +61,8 @@ BROKEN_PROGRAMS: list[tuple[dict[str, Any], str]] = [
     ({"points_per_unit": Decimal("1000.000001")}, "points_per_unit"),
     ({"points_per_unit": Decimal("0.0000001")}, "points_per_unit"),
     ({"minimum_spend": Decimal("-0.01")}, "minimum_spend"),
+    ({"minimum_spend": Decimal(10) ** 10}, "minimum_spend"),
+    ({"minimum_spend": Decimal("9999999999.5")}, "minimum_spend"),
     ({"tiers": [{"name": "Gold", "bonus_percent": 1001}], "promotions": []}, "tiers[0].bonus_percent"),
     ({"tiers": [{"name": "", "bonus_percent": 1}], "promotions": []}, "tiers[0].name"),
     (

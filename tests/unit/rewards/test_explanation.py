@@ -167,8 +167,9 @@ def test_the_conditions_that_do_hold_are_not_blamed() -> None:
 
 def test_the_largest_reward_may_be_outbid() -> None:
     """A large multiplier on cheap goods loses to fixed points, though it is the largest number in the program."""
-    fixed = Promotion("fixed", "Fixed", points=999, per=Per.LINE)
-    assert {"large": "outbid", "fixed": "paid"} == outcomes(explained(times("large", "50"), fixed))
+    fixed = Promotion("fixed", "Fixed", points=5, per=Per.LINE)
+    why = explained(times("large", "50"), fixed, points_per_unit=Decimal("0.01"))
+    assert {"large": "outbid", "fixed": "paid"} == outcomes(why)
 
 
 def test_ties_of_every_figure_go_by_sku() -> None:

@@ -72,7 +72,8 @@ def test_promotions_at_their_bounds(conditions: dict[str, Any]) -> None:
         (25, "820.369", (), 0, False),
         (25, "820.368", (10**5,), 4, True),
         (25, "820.368", (10**5,), 5, False),
-        (25, "820.368", (10**5, 10**4), 0, False),
+        (25, "820.368", (10**5, 9_551), 0, True),
+        (25, "820.368", (10**5, 9_552), 0, False),
     ],
 )
 def test_the_most_that_one_basket_may_earn(
@@ -142,3 +143,27 @@ def test_offsets_are_reported_wherever_they_are() -> None:
         program(offer)
     paths = [mistake.path.removeprefix("promotions[0].") for mistake in refused.value.mistakes]
     assert ["times_of_day[0].start", "times_of_day[0].end", "valid_to"] == paths
+    assert "must have no offset: it is local to the program's time_zone" == refused.value.mistakes[0].message
+
+
+def test_to_the_very_point() -> None:
+    """The most that any basket may earn is 2⁶³ - 1 points: allowed to the last one, and not one more."""
+    rate, most = {"points_per_unit": Decimal(1000)}, 2**63 - 1
+    base, extra, unit = 10**13, 999 * 10**13, 5 * 10**14
+    rest = most - base - 922 * extra - 25 * unit
+    offers = [Promotion(f"m{number}", "M", multiplier=Decimal(1000)) for number in range(922)]
+    offers += [Promotion(f"u{number}", "U", points=10**6, per=Per.UNIT) for number in range(25)]
+    tier, rest = divmod(rest, 10**8)
+    line, rest = divmod(rest, 500)
+    golden: dict[str, Any] = {**rate, "tiers": (Tier("Gold", Decimal(tier).scaleb(-3)),)}
+    offers.append(Promotion("line", "L", points=line, per=Per.LINE))
+    offers.append(Promotion("basket", "B", points=rest, per=Per.BASKET))
+    assert program(*offers, **golden).promotions == tuple(offers)
+    with pytest.raises(InvalidProgram, match="promotions could together award more than"):
+        program(*offers[:-1], Promotion("basket", "B", points=rest + 1, per=Per.BASKET), **golden)
+
+
+def test_words_that_are_none_are_told_which_are() -> None:
+    """An unknown word in a program built in code is answered with those that there are."""
+    with pytest.raises(InvalidProgram, match=r"stacking must be one of best, sum$"):
+        program(stacking="most")

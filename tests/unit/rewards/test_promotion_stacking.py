@@ -34,6 +34,28 @@ def test_sum_gives_each_line_to_all() -> None:
     assert {"all": 20, "fruit": 20} == paid("20", FRUIT, BREAD, rules=rules)
 
 
+@pytest.mark.parametrize("stacking", list(Stacking))
+def test_points_per_basket_need_a_line(stacking: Stacking) -> None:
+    """Points per basket are paid only where some eligible line matches, whatever their minimum."""
+    gift = points("gift", 50, Per.BASKET, categories=("toys",))
+    large = points("large", 60, Per.BASKET, categories=("toys",), minimum_spend=Decimal(5))
+    assert {} == paid("20", FRUIT, BREAD, rules=program(gift, stacking=stacking))
+    assert {} == paid("20", FRUIT, BREAD, rules=program(large, gift, stacking=stacking))
+
+
+@pytest.mark.parametrize("stacking", list(Stacking))
+def test_awards_are_in_program_order(stacking: Stacking) -> None:
+    """A quote lists promotions as the program does, not by what they pay."""
+    offers = (
+        points("small", 1, Per.BASKET),
+        times("fruit", "2", categories=("fruit",)),
+        points("large", 9, Per.BASKET),
+        times("bread", "3", categories=("bakery",)),
+    )
+    expected = ["small", "fruit", "large", "bread"]
+    assert expected == list(paid("20", FRUIT, BREAD, rules=program(*offers, stacking=stacking)))
+
+
 def test_promotions_of_one_sku() -> None:
     """Several promotions may name the same SKU, and each finds it."""
     offers = times("a", "2", skus=("FRUIT",)), times("b", "3", skus=("FRUIT",)), times("c", "4", skus=("FRUIT", "X"))

@@ -72,6 +72,15 @@ def test_sunday_night_ends_on_monday() -> None:
     assert not is_open("2026-03-10T01:00", days_of_week=(Day.SUN,), times_of_day=(NIGHT,))
 
 
+def test_midnight_is_exact() -> None:
+    """A window until midnight is open to the last microsecond of its day, and one on a day is closed before it."""
+    evening = TimeWindow(time(20), time(0))
+    assert is_open("2026-03-03T23:59:59.999999", days_of_week=(Day.TUE,), times_of_day=(evening,))
+    assert not is_open("2026-03-04T00:00", days_of_week=(Day.TUE,), times_of_day=(evening,))
+    assert not is_open("2026-03-03T23:59:59.999999", days_of_week=(Day.WED,))
+    assert is_open("2026-03-04T00:00", days_of_week=(Day.WED,))
+
+
 def test_promotions_that_open_and_close_together() -> None:
     """Several promotions change at one moment, each its own way; one whose time never comes keeps none from theirs."""
     vienna: dict[str, Any] = {
