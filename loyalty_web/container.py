@@ -30,19 +30,10 @@ from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.delivery_queue import DeliveryQueue
 from loyalty_core.use_cases.budgets import Budgets
-from loyalty_core.use_cases.calculate_rewards import CalculateRewards
-from loyalty_core.use_cases.cancel_session import CancelSession
-from loyalty_core.use_cases.deliver_pending import DeliverPending
-from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
-from loyalty_core.use_cases.finalize_session import FinalizeSession
-from loyalty_core.use_cases.flights import Flights
-from loyalty_core.use_cases.get_session_status import GetSessionStatus
-from loyalty_core.use_cases.identify_customer import IdentifyCustomer
+from loyalty_core.use_cases.delivery_pace import PacePolicy
 from loyalty_core.use_cases.list_sessions import ListSessions
-from loyalty_core.use_cases.pricing import Pricing
-from loyalty_core.use_cases.programs import SaleProgram
-from loyalty_core.use_cases.return_purchase import ReturnPurchase
-from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
+from loyalty_core.use_cases.loyalty import Loyalty, Policy, Ports
+from loyalty_core.use_cases.settlement import SettlementPolicy
 from loyalty_web.api_keys import Peppers
 from loyalty_web.health import CheckStatus, HealthMonitor, HostView
 from loyalty_web.keyring import Keyring
@@ -99,30 +90,26 @@ def log_form(settings: Settings) -> LogForm:
     )
 
 
-def _budgets(settings: Settings) -> Budgets:
-    budgets = settings.budgets
-    return Budgets(
-        identify=budgets.identify,
-        calculate=budgets.calculate,
-        finalize=budgets.finalize,
-        give_back=budgets.give_back,
-        status=budgets.status,
-        slack=budgets.slack,
+def _policy(settings: Settings) -> Policy:
+    budgets, queue = settings.budgets, settings.queue
+    return Policy(
+        authority=settings.service.authority,
+        budgets=Budgets(
+            identify=budgets.identify,
+            calculate=budgets.calculate,
+            finalize=budgets.finalize,
+            give_back=budgets.give_back,
+            status=budgets.status,
+            slack=budgets.slack,
+        ),
+        settlement=SettlementPolicy(
+            backoff_base=queue.backoff_base,
+            backoff_cap=queue.backoff_cap,
+            park_after=timedelta(hours=queue.park_after_hours),
+        ),
+        pace=PacePolicy(largest_round=queue.largest_round, probe_interval=queue.probe_interval),
+        session_ttl=timedelta(hours=settings.service.session_ttl_hours),
     )
-
-
-def _settlement_policy(settings: Settings) -> SettlementPolicy:
-    queue = settings.queue
-    return SettlementPolicy(
-        backoff_base=queue.backoff_base,
-        backoff_cap=queue.backoff_cap,
-        park_after=timedelta(hours=queue.park_after_hours),
-    )
-
-
-def _pace(settings: Settings) -> DeliveryPace:
-    queue = settings.queue
-    return DeliveryPace(PacePolicy(largest_round=queue.largest_round, probe_interval=queue.probe_interval))
 
 
 def _telemetry_form(settings: Settings) -> TelemetryForm:
@@ -177,8 +164,6 @@ class Container(DeclarativeContainer):
     traces: Singleton[Tracing] = Singleton(tracing, telemetry_form)
     telemetry = Singleton(Telemetry, telemetry_form, traces, Singleton(MetricsRegistry.from_environment))
     observer = telemetry.provided.observer
-    flights = Singleton(Flights)
-    budgets = Singleton(_budgets, settings)
 
     connections = Singleton(Connections, Singleton(postgres_settings, settings), traces.provided.statement)
     row_addresses = Singleton(RowAddresses)
@@ -210,90 +195,28 @@ class Container(DeclarativeContainer):
     program = Singleton(program_at_start, settings.provided.service.program)
     programs = Singleton(ProgramInForce, program, program_archive, clock)
     program_watch = Singleton(ProgramWatch, settings.provided.service.program, programs)
-    pricing = Singleton(Pricing, programs, identifiers, settings.provided.service.authority)
-
-    settlement = Singleton(
-        Settlement,
+    ports = Singleton(
+        Ports,
         store=sessions,
-        host=host,
-        cache=answers,
-        clock=clock,
-        identifiers=identifiers,
-        observer=observer,
-        pricing=pricing,
-        budgets=budgets,
-        policy=Singleton(_settlement_policy, settings),
-    )
-    identify_customer = Singleton(
-        IdentifyCustomer,
-        store=sessions,
-        host=host,
-        clock=clock,
-        identifiers=identifiers,
-        observer=observer,
-        flights=flights,
-        budgets=budgets,
-        session_ttl=Singleton(timedelta, hours=settings.provided.service.session_ttl_hours),
-    )
-    calculate_rewards = Singleton(
-        CalculateRewards,
-        store=sessions,
-        host=host,
-        clock=clock,
-        identifiers=identifiers,
-        observer=observer,
-        pricing=pricing,
-        budgets=budgets,
-    )
-    finalize_session = Singleton(
-        FinalizeSession,
-        store=sessions,
-        host=host,
-        cache=answers,
-        clock=clock,
-        identifiers=identifiers,
-        observer=observer,
-        flights=flights,
-        pricing=pricing,
-        settlement=settlement,
-        budgets=budgets,
-    )
-    cancel_session = Singleton(CancelSession, store=sessions, clock=clock, identifiers=identifiers, observer=observer)
-    get_session_status = Singleton(
-        GetSessionStatus,
-        store=sessions,
-        host=host,
-        clock=clock,
-        pricing=pricing,
-        settlement=settlement,
-        budgets=budgets,
-    )
-    sale_programs = Singleton(SaleProgram, programs, program_archive)
-    return_purchase = Singleton(
-        ReturnPurchase,
-        store=sessions,
-        host=host,
-        cache=answers,
-        clock=clock,
-        identifiers=identifiers,
-        observer=observer,
-        flights=flights,
-        programs=sale_programs,
-        settlement=settlement,
-        budgets=budgets,
-    )
-    list_sessions = Singleton(ListSessions, Singleton(PostgresSessionDirectory, connections))
-    deliver_pending = Singleton(
-        DeliverPending,
         queue=delivery_queue,
         host=host,
-        settlement=settlement,
-        programs=sale_programs,
+        cache=answers,
         clock=clock,
+        identifiers=identifiers,
         observer=observer,
-        budgets=budgets,
-        pace=Singleton(_pace, settings),
+        programs=programs,
+        archive=program_archive,
     )
+    loyalty = Singleton(Loyalty, ports, Singleton(_policy, settings))
+    flights = loyalty.provided.flights
+    identify_customer = loyalty.provided.identify
+    calculate_rewards = loyalty.provided.calculate
+    finalize_session = loyalty.provided.finalize
+    cancel_session = loyalty.provided.cancel
+    return_purchase = loyalty.provided.give_back
+    get_session_status = loyalty.provided.status
+    deliver_pending = loyalty.provided.deliver
+    list_sessions = Singleton(ListSessions, Singleton(PostgresSessionDirectory, connections))
 
 
 @asynccontextmanager
@@ -302,15 +225,7 @@ async def running(container: Container) -> AsyncIterator[None]:
 
     At its end what is still under way is waited for first: a finalize whose POS has hung up still needs all of it.
     """
-    for make in (
-        container.identify_customer,
-        container.calculate_rewards,
-        container.finalize_session,
-        container.cancel_session,
-        container.return_purchase,
-        container.get_session_status,
-        container.list_sessions,
-    ):
+    for make in (container.loyalty, container.list_sessions):
         make()  # all of it now: a slip in the wiring shows at the start, not at the first call
     watch = container.settings().watch
     async with AsyncExitStack() as open_until_the_end:

@@ -6,6 +6,7 @@ import msgspec
 from loyalty_core.domain.basket import Basket, BasketLine
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import HostRefusedUs, RedemptionNeedsHost, RejectedByHost
+from loyalty_core.domain.fingerprint import fingerprint
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
@@ -26,6 +27,7 @@ from loyalty_core.ports.unit_of_work import CustomerSnapshot, SessionChange
 from loyalty_core.use_cases.access import load_for
 from loyalty_core.use_cases.answers import QuoteAnswer
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
+from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.quote_answer import quote_answer
 from loyalty_core.use_cases.transitions import Transitions
@@ -41,6 +43,10 @@ class Calculate(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[BasketLine, ...] = ()
     redeem_points: int = 0
     if_match: int | None = None
+
+    def fingerprint(self) -> str:
+        """What the call means within its session."""
+        return fingerprint(amount=self.amount, lines=self.lines, redeem_points=self.redeem_points)
 
 
 class _HostsWord(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,7 @@ class CalculateRewards:
         clock: Clock,
         identifiers: IdentifierSource,
         observer: Observer,
+        flights: Flights,
         pricing: Pricing,
         budgets: Budgets,
     ) -> None:
@@ -68,6 +75,7 @@ class CalculateRewards:
         self._host = host
         self._clock = clock
         self._observer = observer
+        self._flights = flights
         self._pricing = pricing
         self._budgets = budgets
         self._transitions = Transitions(store, clock, identifiers, observer)
@@ -80,8 +88,16 @@ class CalculateRewards:
             InvalidBasket, RedemptionRefused: the basket or the redemption is not one the program allows.
             RejectedByHost: the host refuses the customer or the redemption; the session is unchanged.
             RedemptionNeedsHost, HostRefusedUs: the host could not be asked; the session is unchanged.
-            ConcurrentUpdate, Overloaded, StorageUnavailable, OutcomeUnknown: see there.
+            InFlight, ConcurrentUpdate, Overloaded, StorageUnavailable, OutcomeUnknown: see there.
         """
+        answer, _ = await self._flights.board(
+            ("calculate", command.caller, command.session_id, command.fingerprint(), command.if_match),
+            lambda: self._calculate(command),
+            within=self._budgets.calculate + self._budgets.slack,
+        )
+        return answer
+
+    async def _calculate(self, command: Calculate) -> QuoteAnswer:
         deadline = Deadline(self._clock, self._budgets.calculate)
         word: _HostsWord | None = None
         races = 0

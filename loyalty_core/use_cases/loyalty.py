@@ -91,6 +91,7 @@ class Loyalty:
             clock=clock,
             identifiers=identifiers,
             observer=observer,
+            flights=self.flights,
             pricing=pricing,
             budgets=budgets,
         )

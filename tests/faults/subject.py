@@ -124,3 +124,13 @@ async def replica_in_touch(stack: Stack, till: Till) -> int:
 
     await until(found, "a replica is in touch with PDI", _HEALING)
     return chosen
+
+
+async def every_replica_in_touch(stack: Stack, till: Till) -> None:
+    """Return once all are in touch with PDI; one whose credentials were refused asks again after a pause."""
+    for replica in range(len(stack.replicas)):
+
+        async def found(chosen: int = replica) -> bool:
+            return await in_touch(till, chosen)
+
+        await until(found, f"replica {replica} is in touch with PDI", _HEALING)

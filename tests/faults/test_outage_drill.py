@@ -4,7 +4,7 @@ from tests.faults.books import read_sessions
 from tests.faults.matrix import BUDGET, Call
 from tests.faults.outage_drill import balances_differ, drill
 from tests.faults.stack import Stack
-from tests.faults.subject import replica_in_touch
+from tests.faults.subject import every_replica_in_touch
 from tests.faults.times import LONG, TIMES
 
 _SALES: Final = 500
@@ -15,7 +15,7 @@ _P99: Final = 0.2
 async def test_an_outage_delays_points_and_nothing_else(stack: Stack) -> None:
     """500 sales while PDI is silent: all answered in time, all booked in order within a minute of its return."""
     async with stack.till() as till:
-        await replica_in_touch(stack, till)
+        await every_replica_in_touch(stack, till)
     made = await drill(stack, _SALES, print)
     assert _SALES == made.record.sales
     assert {202: _SALES} == made.record.statuses("finalize")

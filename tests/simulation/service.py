@@ -168,7 +168,9 @@ class WebProcess:
         self._identify = IdentifyCustomer(
             **common, host=parts.host, flights=self.flights, budgets=BUDGETS, session_ttl=shared.session_ttl
         )
-        self._calculate = CalculateRewards(**common, host=parts.host, pricing=parts.pricing, budgets=BUDGETS)
+        self._calculate = CalculateRewards(
+            **common, host=parts.host, flights=self.flights, pricing=parts.pricing, budgets=BUDGETS
+        )
         self._finalize = shared.build.finalize(
             **common,
             host=parts.host,

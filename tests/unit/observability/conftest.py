@@ -1,13 +1,3 @@
-from collections.abc import Iterator
+from tests.traces import no_work_left_behind
 
-import pytest
-
-from loyalty_adapters.observability.traces import TraceContext, Work
-
-
-@pytest.fixture(autouse=True)
-def _no_work_left_behind() -> Iterator[None]:
-    """A test begins work on the task it runs in; the next test, of whatever suite, must not inherit it."""
-    token = TraceContext().enter(Work("0" * 31 + "1", "00"))
-    yield
-    TraceContext().leave(token)
+__all__ = ["no_work_left_behind"]

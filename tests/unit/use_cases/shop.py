@@ -202,7 +202,7 @@ class Shop:
         }
         sale_program = SaleProgram(self.programs, self.archive)
         self.identify = IdentifyCustomer(**asking, flights=self.flights, session_ttl=TTL)
-        self.calculate = CalculateRewards(**asking, pricing=self.pricing)
+        self.calculate = CalculateRewards(**asking, flights=self.flights, pricing=self.pricing)
         self.finalize = FinalizeSession(**settling, pricing=self.pricing)
         self.give_back = ReturnPurchase(**settling, programs=sale_program)
         self.cancel = CancelSession(**common)
