@@ -33,6 +33,7 @@ class Fault(StrEnum):
     CRASH_BEFORE = "process dies before a request leaves"
     CRASH_AFTER = "process dies once a request has arrived"
     STALL = "process stalls"
+    STALL_AWAITING = "process stalls while the host answers"
     HANG_UP = "POS hangs up"
     DUPLICATE = "POS sends a call twice at once"
     OTHER_PAYLOAD = "POS sends another payload"
@@ -48,6 +49,7 @@ _RARER: Final = {
     Fault.CRASH_BEFORE: 0.05,
     Fault.CRASH_AFTER: 0.05,
     Fault.STALL: 0.1,
+    Fault.STALL_AWAITING: 0.3,
     Fault.STORE_AWAY: 0.3,
     Fault.STORE_FULL: 0.3,
     Fault.HOST_BLOCKS_CUSTOMER: 0.3,
@@ -72,7 +74,7 @@ class Meeting(Enum):
 
 _MEETINGS: Final[dict[Meeting, dict[Fault, float]]] = {
     Meeting.LATE_BOOKING: {Fault.HOST_LATE: 0.4, Fault.HOST_REJECTS: 0.4},
-    Meeting.LATE_NO: {Fault.HOST_REJECTS: 0.8, Fault.STALL: 0.05, Fault.DUPLICATE: 0.5},
+    Meeting.LATE_NO: {Fault.HOST_REJECTS: 0.9, Fault.STALL_AWAITING: 0.5, Fault.DUPLICATE: 0.3},
     Meeting.TWO_PROMISES: {
         Fault.HOST_NOT_SENT: 0.5,
         Fault.HOST_SILENT: 0.4,

@@ -267,6 +267,8 @@ class GatedHost:
             customer = self._judge.customer_of(order.host_session)
             process.history.note("pdi", "blocks %s", customer)
             self._pdi.blocked.add(customer)
+        if weather.strikes(Fault.STALL_AWAITING):
+            process.stall()
         if weather.strikes(Fault.HOST_LATE):
             return await self._act_late(book, within)
         return await self._call("pdi book", book, within)

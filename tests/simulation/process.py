@@ -64,7 +64,7 @@ class Process:
             self.die(f"before {what}")
             return reply
         if self.weather.strikes(Fault.STALL):
-            self._stall()
+            self.stall()
         dies = self.weather.strikes(Fault.CRASH_AFTER)
 
         def arrive() -> None:
@@ -104,7 +104,8 @@ class Process:
         """Whether it has stalled after `start`, so that its answers may be late."""
         return self._resumes_at > start
 
-    def _stall(self) -> None:
+    def stall(self) -> None:
+        """Do nothing for a while; what arrives meanwhile waits."""
         seconds = self.weather.lot.choice((1.0, 3.0, 15.0, 40.0, 40.0))
         self._resumes_at = self.loop.time() + seconds
         self.history.note(self.name, "stalls for %s s", seconds)
