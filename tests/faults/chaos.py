@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, LiteralString
@@ -19,6 +20,9 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 _SHORT: Final = 0.02
 _LONG: Final = 0.4
 """Seconds between two blows, drawn evenly: often before the last victim is back."""
+_SOON: Final = 10.0
+_LOOK: Final = 0.05
+"""Seconds in which, and between which, connections are looked for that can be cut."""
 
 
 class Chaos:
@@ -53,12 +57,16 @@ class Chaos:
         self.done["restart database"] += 1
 
     async def cut_connections(self) -> None:
-        """Every connection of the service is terminated by the database."""
-        url = self._stack.database_url
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-            found = await (await connection.execute(_TERMINATE)).fetchone()
-        assert found is not None
-        self.done["cut connections"] += int(found[0])
+        """Every connection of the service is terminated by the database, as soon as there is one to terminate."""
+        deadline = time.monotonic() + _SOON
+        cut = 0
+        while not cut and time.monotonic() < deadline:
+            async with await psycopg.AsyncConnection.connect(self._stack.database_url, autocommit=True) as connection:
+                found = await (await connection.execute(_TERMINATE)).fetchone()
+            assert found is not None
+            cut = int(found[0])
+            await asyncio.sleep(_LOOK)
+        self.done["cut connections"] += cut
 
     async def pause_cache(self, seconds: float) -> None:
         """Valkey accepts connections and answers nothing for a while."""

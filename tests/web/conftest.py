@@ -4,10 +4,7 @@ import pytest
 
 from tests.pdi import Pdi
 from tests.servers import Databases, RedisCorner
-from tests.traces import no_work_left_behind
 from tests.web.service import Service, running_service, settings
-
-__all__ = ["no_work_left_behind", "service", "shared"]
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,13 @@ from loyalty_web.app import create_app
 from loyalty_web.container import Container
 from loyalty_web.settings import QueueSettings
 from tests.pdi import Pdi
+from tests.traces import no_work_left_behind
 from tests.web.service import GOLD, Service, listening, settings
 
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 ASKED: Final = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+
+__all__ = ["no_work_left_behind"]
 
 
 class Traced(Service):
