@@ -81,6 +81,7 @@ async def test_asked_for_it_swaps_at_once(tmp_path: Path) -> None:
         await soon(lambda: watched.version == "rate-2", "the swap")
         assert {"rate-1": "rate-1", "rate-2": "rate-1"} == watched.archive.before
         assert program_of(2) == await watched.archive.find(program_of(2).content_hash)
+        await soon(lambda: bool(watched.said(_SWAPPED)), "the line that says so")
         (line,) = watched.said(_SWAPPED)
         assert ("swapped", "rate-2", program_of(2).content_hash, "rate-1", program_of(1).content_hash) == tuple(
             line[name] for name in ("programId", "programVersion", "programHash", "formerVersion", "formerHash")
@@ -103,6 +104,7 @@ async def test_a_change_is_noticed(tmp_path: Path) -> None:
             link.symlink_to(folder / "program.toml")
             link.replace(watched.path)
             await soon(lambda rate=rate: watched.version == f"rate-{rate}", "a swapped link")  # type: ignore[misc]  # bound now
+        await soon(lambda: len(watched.said(_SWAPPED)) == 4, "a line for each")
         assert ["rate-2", "rate-3", "rate-4", "rate-5"] == [line["programVersion"] for line in watched.said(_SWAPPED)]
 
 
@@ -126,6 +128,7 @@ async def test_what_is_still_being_written_is_left_alone(tmp_path: Path) -> None
         assert {"rate-1"} == set(looked)
         watched.path.write_text(toml_of(3), encoding="utf-8")
         await soon(lambda: watched.version == "rate-3", "the finished file")
+        await soon(lambda: bool(watched.said(_SWAPPED)), "the line that says so")
         assert 1 == len(watched.said(_SWAPPED))
 
 
