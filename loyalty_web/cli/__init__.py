@@ -7,10 +7,9 @@ import click
 
 _COMMANDS: Final = {
     "serve": "Answer POS terminals over HTTP.",
-    "worker": "Deliver what PDI has not taken yet, and run the jobs.",
+    "worker": "Deliver what PDI has not taken yet.",
     "migrate": "Bring the database up to date.",
     "dev": "Run everything on this machine: servers, PDI simulator, web, worker.",
-    "jobs": "List the periodic jobs, or run one now.",
     "keys": "Create, list and revoke API keys.",
     "sessions": "Look up sessions; decide what is parked.",
     "customers": "Forget a customer.",
