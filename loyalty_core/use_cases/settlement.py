@@ -306,7 +306,7 @@ class Settlement:
             if isinstance(error, HostSilence):
                 silent = delivery.attempt_unanswered(turn.lease, error.reason, retry_at)
                 return self._waiting(current, silent, error, turn)
-            if isinstance(error, HostRejection):
+            if isinstance(error, HostRejection | HostSessionUnknown):
                 answered = delivery.attempt_refused(turn.lease, error.reason, retry_at)
             else:
                 answered = delivery.attempt_never_left(turn.lease, error.reason, retry_at)
@@ -322,7 +322,8 @@ class Settlement:
         """The host no longer knows its session. It said so, so this send is answered; identify again, same key."""
 
         def lost(current: Session) -> _Outcome:
-            delivery = _delivery(current, turn).attempt_never_left(turn.lease, error.reason, turn.time.now())
+            # Answered, and sent all the same: what went out under the key is never computed afresh.
+            delivery = _delivery(current, turn).attempt_refused(turn.lease, error.reason, turn.time.now())
             kept = delivery if delivery.claimed_until is not None else delivery.claim(turn.lease)
             return _Outcome(
                 after=turn.errand.attempt(current, kept).host_session_lost(),

@@ -1,11 +1,14 @@
 """Quotes by the program in force, and what becomes of one when the program changes."""
 
 import msgspec
+import pytest
 
 from loyalty_adapters.memory.host import Course, HostCall
+from loyalty_core.domain.errors import RejectedByHost
+from loyalty_core.domain.identifiers import QuoteId
 from loyalty_core.domain.program import built_in_program
-from loyalty_core.domain.session import SessionStatus
-from loyalty_core.ports.loyalty_host import HostSilence
+from loyalty_core.domain.session import HostReceipt, SessionStatus
+from loyalty_core.ports.loyalty_host import FinalizeOrder, HostRejection, HostSessionUnknown, HostSilence
 from loyalty_core.use_cases.pricing import Authority
 from tests.unit.use_cases.shop import ADA, Shop, calculate, finalize
 
@@ -60,3 +63,29 @@ async def test_the_hosts_figure_is_not_computed_again() -> None:
     assert session.quote is not None
 
     assert session.quote is shop.pricing.with_tier(session.quote, ADA.customer_id, "Bronze")
+
+
+async def test_what_was_sent_once_is_never_computed_again() -> None:
+    """A key names one body: also where the host forgets its session, and a tier is learnt with the next one."""
+    shop = Shop(authority=Authority.LOCAL)
+    shop.host.plan(HostCall.IDENTIFY, Course(error=HostSilence("timeout")))
+    session_id = await shop.opened()
+    quote = await shop.calculate(calculate(session_id))  # at the base rate: the customer is not known yet
+    shop.host.plan(HostCall.FINALIZE, Course(error=HostRejection("not now")))
+    with pytest.raises(RejectedByHost):
+        await shop.finalize(finalize(session_id))  # but now they are
+    sent: list[FinalizeOrder] = []
+    send = shop.host.finalize
+
+    async def overheard(order: FinalizeOrder, *, within: float) -> HostReceipt:
+        sent.append(order)
+        return await send(order, within=within)
+
+    shop.host.finalize = overheard  # type: ignore[method-assign]  # an ear on the line
+    shop.host.plan(HostCall.FINALIZE, Course(error=HostSessionUnknown("session_unknown")))
+
+    done = await shop.finalize(finalize(session_id, quote_id=QuoteId(quote.quote_id)))
+
+    assert 2 == len(sent)
+    assert sent[0] == msgspec.structs.replace(sent[1], host_session=sent[0].host_session)
+    assert (300, 300) == (quote.earned_points, done.answer.earned_points)
