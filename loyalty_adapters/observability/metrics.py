@@ -49,6 +49,9 @@ class Metrics:
             make.histogram("pdi_call_duration_seconds", "Time of calls that were sent to PDI.", "endpoint")
         )
         self.pdi_calls = Labelled(make.counter("pdi_calls", "Calls to PDI by how they ended.", "endpoint", "outcome"))
+        self.pdi_failures = Labelled(
+            make.counter("pdi_failures", "Calls to PDI that it has not decided, by what went wrong.", "reason")
+        )
         self.pdi_in_flight = make.gauge("pdi_calls_in_flight", "Calls at PDI now.")
         self.circuits = Labelled(make.gauge("circuit_state", "Processes whose circuit is so.", "circuit", "state"))
         self.circuit_changes = Labelled(

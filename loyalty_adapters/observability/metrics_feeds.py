@@ -1,5 +1,6 @@
 """What the rest of the service tells, turned into metrics: its hooks, and what can only be looked at."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
@@ -9,6 +10,10 @@ from loyalty_core.ports.delivery_queue import QueueDepth
 
 CIRCUIT_STATES: Final = ("CLOSED", "HALF_OPEN", "OPEN")
 _NEVER_SENT: Final = "not_sent"
+_UNDECIDED: Final = frozenset({"not_sent", "not_judged", "refused_us", "silent"})
+"""Endings that leave a call owed. What PDI decided it has its own words for, and there is no end of them."""
+_STATUS: Final = re.compile(r"(token_)?http_([0-9])[0-9]*")
+_USUAL: Final = frozenset({"http_500", "http_502", "http_503", "http_504", "token_http_500", "token_http_503"})
 
 PoolStats = Callable[[], Mapping[str, int]]
 
@@ -20,10 +25,12 @@ class HostFeed:
         self._metrics = metrics
         self._states: dict[str, str] = {}
 
-    def call_ended(self, endpoint: str, outcome: str, seconds: float) -> None:
+    def call_ended(self, endpoint: str, outcome: str, seconds: float, reason: str | None) -> None:
         """One call ended. Calls that were never sent count, but say nothing about the host's speed."""
         outcome = str(outcome)
         self._metrics.pdi_calls[endpoint, outcome].inc()
+        if outcome in _UNDECIDED and reason is not None:
+            self._metrics.pdi_failures[_bounded(reason),].inc()
         if outcome != _NEVER_SENT:
             self._metrics.pdi_seconds[endpoint,].observe(seconds)
 
@@ -44,6 +51,12 @@ class HostFeed:
     def in_flight(self, calls: int) -> None:
         """How many calls are at the host now."""
         self._metrics.pdi_in_flight.set(calls)
+
+
+def _bounded(reason: str) -> str:
+    """The client's own word; of the statuses that anybody on the way may invent, the usual ones and their classes."""
+    status = _STATUS.fullmatch(reason)
+    return reason if status is None or reason in _USUAL else f"{status[1] or ''}http_{status[2]}xx"
 
 
 class DatabaseFeed:

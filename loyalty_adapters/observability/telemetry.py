@@ -40,11 +40,11 @@ class Telemetry:
         self._cache = AnswerCacheFeed(self.metrics)
         self._log = HostLog()
 
-    def host_called(self, endpoint: str, outcome: str, seconds: float) -> None:
+    def host_called(self, endpoint: str, outcome: str, seconds: float, reason: str | None) -> None:
         """A call to PDI ended: counted, logged, and said in its span."""
-        self.host.call_ended(endpoint, outcome, seconds)
+        self.host.call_ended(endpoint, outcome, seconds, reason)
         self.traces.pdi_ended(endpoint, outcome, seconds)
-        self._log.call_ended(endpoint, outcome, seconds)
+        self._log.call_ended(endpoint, outcome, seconds, reason)
 
     def circuit_changed(self, circuit: str, old: str, new: str) -> None:
         """A circuit of the PDI client changed: counted and logged."""

@@ -43,9 +43,10 @@ _REDIRECTION: Final = 300
 HeaderSource = Callable[[], Mapping[str, str]]
 """Gives the headers of the moment, such as ``traceparent``."""
 
-CallListener = Callable[[str, Outcome, float], None]
-"""Told a call's endpoint, how it ended and how many seconds it took. It must not raise. A call that was cancelled by
-its caller has not ended in any of the seven ways and is not told."""
+CallListener = Callable[[str, Outcome, float, str | None], None]
+"""Told a call's endpoint, how it ended, how many seconds it took, and, where it was not accepted, the short stable word
+for why. It must not raise. A call that was cancelled by its caller has not ended in any of the seven ways and is not
+told."""
 
 CallSeam = Callable[[str], AbstractContextManager[object]]
 """Given a call's endpoint, what to have around it; `HeaderSource` and `CallListener` are asked and told within."""
@@ -152,14 +153,14 @@ class PdiClient(LoyaltyHost):
             try:
                 reply = await self._place(endpoint, request, within, key)
             except HostError as error:
-                self._ended(endpoint.name, outcome_of(error), began)
+                self._ended(endpoint.name, outcome_of(error), began, error.reason)
                 raise
             self._ended(endpoint.name, Outcome.ACCEPTED, began)
             return reply
 
-    def _ended(self, endpoint: str, outcome: Outcome, began: float) -> None:
+    def _ended(self, endpoint: str, outcome: Outcome, began: float, reason: str | None = None) -> None:
         if self._on_call is not None:
-            self._on_call(endpoint, outcome, self._clock.monotonic() - began)
+            self._on_call(endpoint, outcome, self._clock.monotonic() - began, reason)
 
     async def _place(
         self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, within: float, key: str | None

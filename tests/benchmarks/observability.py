@@ -123,7 +123,7 @@ def counted(telemetry: Telemetry) -> Callable[[], Coroutine[None, None, None]]:
 
     async def call() -> None:
         telemetry.metrics.request_answered("POST", "/finalize", 200, 0.02)
-        telemetry.host.call_ended("finalize", "accepted", 0.015)
+        telemetry.host.call_ended("finalize", "accepted", 0.015, None)
         for change in _CHANGES:
             observer.changed(change)
         telemetry.cache_asked("miss")

@@ -174,15 +174,17 @@ async def test_a_renewal_that_fails_counts_as_not_sent() -> None:
 
 
 async def test_listeners_hear_of_every_call_and_every_change() -> None:
-    """Endpoint, outcome and seconds for metrics; the circuit's moves for logs; nothing for a cancelled call."""
-    calls: list[tuple[str, Outcome]] = []
+    """Endpoint, outcome, seconds and reason for metrics; the circuit's moves for logs; nothing for a cancelled call."""
+    calls: list[tuple[str, Outcome, str | None]] = []
     moves: list[tuple[str, str, str]] = []
     gate = Gate(OK)
     async with WireServer(answering(OK)) as server:
         host = PdiClient(
             server.settings(),
             SystemClock(),
-            on_call=lambda name, outcome, seconds: calls.append((name, outcome)) if 0 <= seconds < 2 else None,
+            on_call=lambda name, outcome, seconds, reason: (
+                calls.append((name, outcome, reason)) if 0 <= seconds < 2 else None
+            ),
             on_circuit=lambda name, old, new: moves.append((name, old, new)),
         )
         async with host:
@@ -203,10 +205,10 @@ async def test_listeners_hear_of_every_call_and_every_change() -> None:
             with pytest.raises(HostNotSent):
                 await host.report(SESSION, within=2)
     assert calls == [
-        ("calculateRewards", Outcome.ACCEPTED),
-        ("finalize", Outcome.REJECTED),
-        *[("getSessionStatus", Outcome.SILENT)] * 5,
-        ("getSessionStatus", Outcome.NOT_SENT),
+        ("calculateRewards", Outcome.ACCEPTED, None),
+        ("finalize", Outcome.REJECTED, "no_way"),
+        *[("getSessionStatus", Outcome.SILENT, "http_500")] * 5,
+        ("getSessionStatus", Outcome.NOT_SENT, "circuit_open"),
     ]
     assert moves == [("pdi", "CLOSED", "OPEN")]
 

@@ -103,7 +103,7 @@ class Sale:
 async def sale(pdi: Pdi) -> AsyncIterator[Sale]:
     settings = PdiSettings(base_url=pdi.url, client_id=pdi.client_id, client_secret=pdi.client_secret)
     ends: list[tuple[str, Outcome]] = []
-    client = PdiClient(settings, SystemClock(), on_call=lambda name, outcome, _: ends.append((name, outcome)))
+    client = PdiClient(settings, SystemClock(), on_call=lambda name, outcome, *_: ends.append((name, outcome)))
     async with client:
         made = Sale(pdi, client, ends)
         made.session = (await client.identify(CHANNEL, TRANSACTION, CUSTOMER, within=5)).session
@@ -199,7 +199,7 @@ async def test_wrong_credentials_are_refused_and_send_nothing(pdi: Pdi) -> None:
     """The simulator does not know this secret."""
     settings = PdiSettings(base_url=pdi.url, client_id=pdi.client_id, client_secret="another")
     ends: list[tuple[str, Outcome]] = []
-    client = PdiClient(settings, SystemClock(), on_call=lambda name, outcome, _: ends.append((name, outcome)))
+    client = PdiClient(settings, SystemClock(), on_call=lambda name, outcome, *_: ends.append((name, outcome)))
     async with client:
         wrong = Sale(pdi, client, ends)
         for name in CALLS:
@@ -231,7 +231,7 @@ async def test_a_paused_pdi_is_unknown_in_time(tmp_path_factory: pytest.TempPath
     async with Pdi(tmp_path_factory.mktemp("paused"), options=["--no-fsync"]) as pdi:
         settings = PdiSettings(base_url=pdi.url, client_id=pdi.client_id, client_secret=pdi.client_secret)
         ends: list[tuple[str, Outcome]] = []
-        client = PdiClient(settings, SystemClock(), on_call=lambda name, outcome, _: ends.append((name, outcome)))
+        client = PdiClient(settings, SystemClock(), on_call=lambda name, outcome, *_: ends.append((name, outcome)))
         async with client:
             sale = Sale(pdi, client, ends)
             assert (await sale.end_of("identify"))[0] is A

@@ -14,6 +14,14 @@ from tests.unit.session.examples import NOW
 
 ROUTES: Final = ("/identify", "/calculateRewards", "/finalize", "/getSessionStatus", "/cancel", "/return", "/sessions")
 ENDPOINTS: Final = ("identify", "calculateRewards", "finalize", "getSessionStatus", "return")
+REASONS: Final = (
+    "timed_out", "connection_lost", "truncated_answer", "garbled_answer", "unreadable_answer", "oversized_answer",
+    "compressed_answer", "exchange_failed", "connection_refused", "connection_timed_out", "name_not_resolved",
+    "tls_failed", "refused_without_code", "rate_limited", "circuit_open", "bulkhead_full", "budget_spent",
+    "budget_too_small", "fresh_token_refused", "credentials_refused", "token_timed_out", "token_unreadable",
+    "token_circuit_open", "token_connection_refused", "token_connection_lost", "token_http_503", "http_302", "http_408",
+    "http_500", "http_502", "http_503", "http_504",
+)  # fmt: skip
 JOBS: Final = ("expire-sessions", "archive-finalized", "clear-cache", "reconcile")
 
 
@@ -49,7 +57,9 @@ def _exercise_host(metrics: Metrics) -> None:
     host = HostFeed(metrics)
     for endpoint in ENDPOINTS:
         for outcome in Outcome:
-            host.call_ended(endpoint, outcome, 0.2)
+            host.call_ended(endpoint, outcome, 0.2, None if outcome is Outcome.ACCEPTED else "timed_out")
+    for reason in REASONS:
+        host.call_ended("finalize", Outcome.SILENT, 0.2, reason)
     for circuit in ("pdi", "pdi_token"):
         host.circuit_changed(circuit, CircuitState.CLOSED, CircuitState.OPEN)
         host.circuit_is(circuit, CircuitState.HALF_OPEN)
