@@ -79,10 +79,11 @@ class Metrics:
             make.counter("answer_cache_events", "What came of asking the mirror of answers.", "event")
         )
 
-        self.job_runs = Labelled(make.counter("job_runs", "Ended runs of jobs.", "job", "outcome"))
-        self.job_seconds = Labelled(make.counter("job_run_seconds", "Time that runs of jobs took.", "job"))
+        # Not a label `job`: Prometheus has one of its own, the name of the scrape, and would rename ours.
+        self.job_runs = Labelled(make.counter("job_runs", "Ended runs of jobs.", "job_name", "outcome"))
+        self.job_seconds = Labelled(make.counter("job_run_seconds", "Time that runs of jobs took.", "job_name"))
         self.job_ended = Labelled(
-            make.gauge("job_last_success_timestamp_seconds", "When a job last succeeded.", "job", mode="livemax")
+            make.gauge("job_last_success_timestamp_seconds", "When a job last succeeded.", "job_name", mode="livemax")
         )
         self.findings = Labelled(make.counter("reconciliation_findings", "Differences from PDI's books.", "kind"))
         self.rate_limited = Labelled(make.counter("rate_limited", "Calls turned away for their rate.", "by"))
