@@ -5,12 +5,12 @@ reached it), `HostNotJudged` (it turned the call away unread), `HostRefusesUs` (
 `HostSilence` (it may or may not have acted), or `HostSessionUnknown` (it no longer knows the session).
 """
 
-from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
 from loyalty_core.domain.basket import Basket
+from loyalty_core.domain.host_books import CommitKind, HostCommit, HostSessionReport
 from loyalty_core.domain.identifiers import (
     ChannelId,
     CustomerId,
@@ -23,6 +23,24 @@ from loyalty_core.domain.member import Member
 from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.session import HostReceipt
 from loyalty_core.domain.session_quote import HostQuote
+
+__all__ = [
+    "CommitKind",
+    "FinalizeOrder",
+    "HostCommit",
+    "HostError",
+    "HostIdentification",
+    "HostNotJudged",
+    "HostNotSent",
+    "HostRefusesUs",
+    "HostRejection",
+    "HostSessionReport",
+    "HostSessionUnknown",
+    "HostSilence",
+    "HostUndelivered",
+    "LoyaltyHost",
+    "ReturnOrder",
+]
 
 
 class HostError(Exception):
@@ -76,31 +94,6 @@ class HostIdentification(msgspec.Struct, frozen=True, kw_only=True):
 
     session: HostSessionId
     member: Member
-
-
-class CommitKind(StrEnum):
-    """What a commit in the host's ledger did."""
-
-    ACCRUAL = "accrual"
-    REDEMPTION = "redemption"
-    REVERSAL = "reversal"
-    RESTORATION = "restoration"
-
-
-class HostCommit(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the host's ledger for a session. `points` is signed as the host gives it."""
-
-    key: str
-    kind: CommitKind
-    points: int
-
-
-class HostSessionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the host says of its session. A commit that is absent from it may still be under way."""
-
-    status: str
-    earned_points: int
-    commits: tuple[HostCommit, ...]
 
 
 class FinalizeOrder(msgspec.Struct, frozen=True, kw_only=True):
