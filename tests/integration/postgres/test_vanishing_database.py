@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_core.domain.errors import StorageUnavailable
-from loyalty_core.domain.session import Cause
+from loyalty_core.domain.session import Cause, Session
 from tests.contracts.sales import a_quote, loaded, new_session, stored, unit
 from tests.faults.proxy import FaultProxy, Mode
 from tests.servers import postgres_major
@@ -104,11 +105,12 @@ async def test_a_database_that_is_away_is_reported_quickly_and_found_again_soon(
     """Killed, it is `StorageUnavailable` within a second, for reads and writes; started again, it serves again."""
     session = await stored(mortal, new_session())
     own_server.postgres.kill()
+    await _gone(mortal, session)
     for _ in range(3):
-        for call in (mortal.find(session.id), stored(mortal, new_session())):
+        for call in (partial(mortal.find, session.id), partial(stored, mortal, new_session())):
             begun = time.monotonic()
             with pytest.raises(StorageUnavailable):
-                await call
+                await call()
             assert time.monotonic() - begun < 1
     own_server.postgres.start()
     begun = time.monotonic()
@@ -128,6 +130,14 @@ async def test_a_database_that_is_silent_is_reported_in_bounded_time(fragile: Co
     assert time.monotonic() - begun < 8
     proxy.mode = Mode.PASS
     await _insist(partial(loaded, store, session))
+
+
+async def _gone(store: PostgresSessions, session: Session) -> None:
+    """Wait for the killed server's last connection: its processes outlive it until they notice."""
+    async with asyncio.timeout(20):
+        with suppress(StorageUnavailable):
+            while True:
+                await store.find(session.id)
 
 
 async def _insist(call: Callable[[], Awaitable[object]]) -> None:
