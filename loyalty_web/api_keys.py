@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -58,10 +59,9 @@ class Peppers(msgspec.Struct, frozen=True):
         made = _digest(pepper, presented).value
         return hmac.compare_digest(made, bytes(len(made)) if stored is None else stored.digest.value)
 
-    def renewed(self, presented: str, stored: ApiKey) -> KeyDigest | None:
-        """The digest to keep from now on, where the stored one is not of the pepper in use."""
-        digest = self.digest(presented)
-        return None if digest.pepper_id == stored.digest.pepper_id else digest
+    def is_outdated(self, stored: ApiKey) -> bool:
+        """Whether the digest that is kept of a key is not of the pepper in use."""
+        return stored.digest.pepper_id != _pepper_id(self.current)
 
     def __repr__(self) -> str:
         return "Peppers()"
@@ -74,6 +74,7 @@ def _digest(pepper: str, key: str) -> KeyDigest:
     return KeyDigest(_pepper_id(pepper), hmac.digest(pepper.encode(), key.encode(), hashlib.sha256))
 
 
+@lru_cache(maxsize=8)
 def _pepper_id(pepper: str) -> str:
     """Names a pepper without telling it."""
     return hmac.digest(pepper.encode(), b"the name of this pepper", hashlib.sha256).hex()[:8]

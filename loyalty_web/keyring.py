@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import structlog
@@ -19,6 +19,8 @@ STALE_AFTER: Final = 1.0
 """Seconds after which what is known of a key is read again."""
 REMEMBERED: Final = 4096
 """Keys that are known at once, those that do not exist included; the one not asked for longest is forgotten."""
+COARSELY: Final = timedelta(minutes=1)
+"""How far the time of a key's last use may lag behind; so often at most is it written."""
 _LOOK_UP: Final = 2.0
 _WRITE_USES: Final = 5.0
 
@@ -88,12 +90,14 @@ class Keyring:
         return key
 
     def _note_use(self, presented: str, stored: ApiKey, now: datetime) -> None:
-        renewed = None
-        if stored.id not in self._uses:
-            renewed = self._peppers.renewed(presented, stored)
-        elif (noted := self._uses[stored.id]).digest is not None:
-            renewed = noted.digest
-        self._uses[stored.id] = KeyUse(id=stored.id, at=now, digest=renewed)
+        """Unless one is about to be written, or somebody has written one less than a minute ago."""
+        if stored.id in self._uses:
+            return
+        recent = stored.last_used_at is not None and now - stored.last_used_at < COARSELY
+        outdated = self._peppers.is_outdated(stored)
+        if outdated or not recent:
+            renewed = self._peppers.digest(presented) if outdated else None
+            self._uses[stored.id] = KeyUse(id=stored.id, at=now, digest=renewed)
 
     async def _write_regularly(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from loyalty_core.ports.api_keys import ApiKey, KeyId, KeyUse, check_channels_free
+from loyalty_core.ports.api_keys import ApiKey, KeyId, KeyUse, check_channels_free, following
 
 
 class MemoryApiKeys:
@@ -35,6 +35,15 @@ class MemoryApiKeys:
         if key.revoked_at is None:
             key = self._keys[key_id] = msgspec.structs.replace(key, revoked_at=at)
         return key
+
+    async def succeed(self, successor: ApiKey, key_id: KeyId, at: datetime, ends_at: datetime) -> ApiKey | None:
+        """See `ApiKeys.succeed`."""
+        key = self._keys.get(key_id)
+        if key is None:
+            return None
+        successor, ending = following(key, successor, at, ends_at)
+        self._keys[successor.id], self._keys[key_id] = successor, ending
+        return successor
 
     async def record_uses(self, uses: Sequence[KeyUse]) -> None:
         """See `ApiKeys.record_uses`."""

@@ -6,7 +6,7 @@ from loyalty_adapters.postgres.connections import Connections
 from loyalty_adapters.postgres.errors import Conflict, ConnectionLost
 from loyalty_core.domain.errors import StorageUnavailable
 from loyalty_core.domain.identifiers import ClientId
-from loyalty_core.ports.api_keys import ApiKey, KeyDigest, KeyId, KeyUse, Scope, check_channels_free
+from loyalty_core.ports.api_keys import ApiKey, KeyDigest, KeyId, KeyUse, Scope, check_channels_free, following
 
 ResultT = TypeVar("ResultT")
 
@@ -32,6 +32,13 @@ ON CONFLICT (id) DO NOTHING
 _REVOKE: Final[LiteralString] = """
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, %(at)s::timestamptz) WHERE id = %(id)s::text
 RETURNING id, digest, pepper_id, client_id, channels, scopes, created_at, expires_at, revoked_at, last_used_at
+"""
+_LOCKED: Final[LiteralString] = """
+SELECT id, digest, pepper_id, client_id, channels, scopes, created_at, expires_at, revoked_at, last_used_at
+FROM api_keys WHERE id = %(id)s::text FOR UPDATE
+"""
+_END_AT: Final[LiteralString] = """
+UPDATE api_keys SET expires_at = %(ends_at)s::timestamptz WHERE id = %(id)s::text
 """
 _RECORD_USES: Final[LiteralString] = """
 UPDATE api_keys SET
@@ -105,6 +112,24 @@ class PostgresApiKeys:
         """See `ApiKeys.revoke`."""
         rows = await self._patiently(lambda: self._lane.run(_REVOKE, {"id": key_id, "at": at}))
         return _KeyRow(*rows[0]).key() if rows else None
+
+    async def succeed(self, successor: ApiKey, key_id: KeyId, at: datetime, ends_at: datetime) -> ApiKey | None:
+        """See `ApiKeys.succeed`."""
+
+        async def write_both() -> ApiKey | None:
+            async with self._lane.connection() as connection, connection.transaction():
+                row = await (await connection.execute(_LOCKED, {"id": key_id}, binary=True)).fetchone()
+                if row is None:
+                    return None
+                done = await (await connection.execute(_FIND, {"id": successor.id}, binary=True)).fetchone()
+                if done is not None:  # by the try before this one, whose commit went unanswered
+                    return _KeyRow(*done).key()
+                stored, ending = following(_KeyRow(*row).key(), successor, at, ends_at)
+                await connection.execute(_END_AT, {"id": key_id, "ends_at": ending.expires_at})
+                await connection.execute(_ADD, _parameters(stored))
+                return stored
+
+        return await self._patiently(write_both)
 
     async def record_uses(self, uses: Sequence[KeyUse]) -> None:
         """See `ApiKeys.record_uses`."""

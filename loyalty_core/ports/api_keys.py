@@ -82,6 +82,15 @@ class ChannelsTaken(LoyaltyError):
         )
 
 
+class KeyNotRenewable(LoyaltyError):
+    """A key that opens nothing any more has no successor; nothing was stored."""
+
+    code = "key_not_renewable"
+
+    def __init__(self, key_id: KeyId) -> None:
+        super().__init__(f"key {key_id} opens nothing any more; create a new key instead")
+
+
 def check_channels_free(key: ApiKey, others: Iterable[ApiKey]) -> None:
     """Hold a new key to channels that no other client has.
 
@@ -95,6 +104,19 @@ def check_channels_free(key: ApiKey, others: Iterable[ApiKey]) -> None:
             for taken in other.channels:
                 if patterns_overlap(pattern, taken):
                     raise ChannelsTaken(pattern, other.client, taken)
+
+
+def following(key: ApiKey, successor: ApiKey, at: datetime, ends_at: datetime) -> tuple[ApiKey, ApiKey]:
+    """The successor of `key` and the key with its end, both as they are to be stored; see `ApiKeys.succeed`.
+
+    Raises:
+        KeyNotRenewable: at `at` the key opens nothing.
+    """
+    if not key.is_good(at):
+        raise KeyNotRenewable(key.id)
+    ends_at = ends_at if key.expires_at is None else min(key.expires_at, ends_at)
+    rights = {"client": key.client, "channels": key.channels, "scopes": key.scopes}
+    return msgspec.structs.replace(successor, **rights), msgspec.structs.replace(key, expires_at=ends_at)
 
 
 class ApiKeys(Protocol):
@@ -118,6 +140,17 @@ class ApiKeys(Protocol):
 
     async def revoke(self, key_id: KeyId, at: datetime) -> ApiKey | None:
         """End a key; the key as it is then, or None where there is none. An earlier revocation stands."""
+        ...
+
+    async def succeed(self, successor: ApiKey, key_id: KeyId, at: datetime, ends_at: datetime) -> ApiKey | None:
+        """Store `successor`, and let the key it follows end at `ends_at`, both or neither; None where there is none.
+
+        The successor has the client, channels and scopes of the stored key, whatever its own say: nobody widens a key
+        by renewing it. A key that ends before `ends_at` anyway still does. Returns the successor as stored.
+
+        Raises:
+            KeyNotRenewable: at `at` the key opens nothing; nothing was stored.
+        """
         ...
 
     async def record_uses(self, uses: Sequence[KeyUse]) -> None:

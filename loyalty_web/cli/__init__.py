@@ -10,7 +10,7 @@ _COMMANDS: Final = {
     "worker": "Deliver what PDI has not taken yet.",
     "migrate": "Bring the database up to date.",
     "dev": "Run everything on this machine: servers, PDI simulator, web, worker.",
-    "keys": "Create, list and revoke API keys.",
+    "keys": "Create, list, rotate and revoke API keys.",
     "sessions": "Look up sessions; decide what is parked.",
     "customers": "Forget a customer.",
     "program": "Check and compare reward programs.",

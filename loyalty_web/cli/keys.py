@@ -1,29 +1,30 @@
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Column, Table
 
 from loyalty_adapters.postgres.api_keys import PostgresApiKeys
-from loyalty_adapters.postgres.connections import Connections
-from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_core.domain.channel_patterns import check_channel_pattern
 from loyalty_core.domain.identifiers import ClientId, check_external_id
 from loyalty_core.ports.api_keys import ApiKey, KeyId, Scope
 from loyalty_web.api_keys import Peppers, new_key
+from loyalty_web.cli.durations import Duration
 from loyalty_web.cli.plainly import plainly
-from loyalty_web.settings import DatabaseSettings, KeySettings, read_section
+from loyalty_web.cli.storage import with_connections
+from loyalty_web.settings import KeySettings, read_section
 
 ResultT = TypeVar("ResultT")
+
+_NO_SUCH_KEY: Final = "There is no such key; `loyalty keys list` shows the ids."
 
 
 @click.group()
 def keys() -> None:
-    """Create, list and revoke API keys."""
+    """Create, list, rotate and revoke API keys."""
 
 
 @keys.command()
@@ -77,26 +78,77 @@ def list_(as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id")
+@click.option(
+    "--grace",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="How long the old key still opens, such as 30m, 24h or 7d; 0: not any more.",
+)
+@click.option(
+    "--expires-in-days",
+    type=click.IntRange(1, 3650),
+    help="When the new key ends by itself; without, after as long as the old one was made for.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")  # fmt: skip
+def rotate(key_id: str, grace: timedelta, expires_in_days: int | None, as_json: bool) -> None:
+    """Make a key that follows another, with the same client, channels and scopes, and show it, this one time.
+
+    Both open until the grace is over; `loyalty keys list` shows whether the old one is still in use.
+    """
+    with plainly():
+        settings = read_section(KeySettings)
+        digest = Peppers(settings.pepper, settings.previous_pepper).digest
+
+        async def follow(store: PostgresApiKeys) -> tuple[str, ApiKey | None]:
+            now = datetime.now(UTC)
+            old = await store.find(KeyId(key_id))
+            if old is None:
+                return "", None
+            made = new_key()
+            lasts = _lifetime(old) if expires_in_days is None else timedelta(days=expires_in_days)
+            successor = ApiKey(
+                id=made.id,
+                digest=digest(made.text),
+                client=old.client,
+                channels=old.channels,
+                scopes=old.scopes,
+                created_at=now,
+                expires_at=None if lasts is None else now + lasts,
+            )
+            return made.text, await store.succeed(successor, old.id, now, now + grace)
+
+        text, key = _with_keys(follow)
+    if key is None:
+        raise click.ClickException(_NO_SUCH_KEY)
+    if as_json:
+        click.echo(json.dumps({"key": text, "follows": key_id, **_described(key)}))
+    else:
+        until = f"{datetime.now(UTC) + grace:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"Key of client {key.client} for {', '.join(key.channels)}, shown only now:\n{text}")
+        click.echo(f"Key {key_id} opens until {until} at the latest.", err=True)
+
+
+@keys.command()
+@click.argument("key_id")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
 def revoke(key_id: str, as_json: bool) -> None:
     """End a key, by its id: within a second it opens nothing any more, anywhere."""
     with plainly():
         key = _with_keys(lambda store: store.revoke(KeyId(key_id), datetime.now(UTC)))
     if key is None:
-        raise click.ClickException("There is no such key; `loyalty keys list` shows the ids.")
+        raise click.ClickException(_NO_SUCH_KEY)
     click.echo(json.dumps(_described(key)) if as_json else f"Key {key.id} of client {key.client} is revoked.")
 
 
 def _with_keys(work: Callable[[PostgresApiKeys], Awaitable[ResultT]]) -> ResultT:
     """What `work` makes of the stored keys."""
-    url = read_section(DatabaseSettings).url
+    return with_connections(lambda connections: work(PostgresApiKeys(connections)))
 
-    async def run() -> ResultT:
-        settings = PostgresSettings(url=url, intake_connections=1, outcome_connections=1, acquire_timeout=5.0)
-        async with Connections(settings) as connections:
-            return await work(PostgresApiKeys(connections))
 
-    return asyncio.run(run())
+def _lifetime(key: ApiKey) -> timedelta | None:
+    """How long a key was made for; None: for good."""
+    return None if key.expires_at is None else key.expires_at - key.created_at
 
 
 def _listed(text: str) -> list[str]:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from loyalty_core.domain.identifiers import ClientId
-from loyalty_core.ports.api_keys import ApiKey, ApiKeys, ChannelsTaken, KeyDigest, KeyId, KeyUse, Scope
+from loyalty_core.ports.api_keys import ApiKey, ApiKeys, ChannelsTaken, KeyDigest, KeyId, KeyNotRenewable, KeyUse, Scope
 
 MADE_AT = datetime(2026, 3, 16, 14, 30, 45, 123456, tzinfo=UTC)
 
@@ -83,6 +83,37 @@ class ApiKeysContract:
         await keys.revoke(a_key(2).id, MADE_AT)
         with pytest.raises(ChannelsTaken):
             await keys.add(a_key(3, "third", "POS-1"))
+
+    async def test_a_successor_has_the_rights_of_its_key(self, keys: ApiKeys) -> None:
+        """Whatever it asks for itself; the key it follows goes on opening until its end, and both are stored."""
+        await keys.add(a_key(1))
+        ends_at = MADE_AT + timedelta(days=1)
+        wider = msgspec.structs.replace(a_key(2, "another", "EVERYTHING-*"), scopes=frozenset({Scope.OPS}))
+        successor = await keys.succeed(wider, a_key(1).id, MADE_AT, ends_at)
+        assert a_key(2) == successor == await keys.find(a_key(2).id)
+        assert msgspec.structs.replace(a_key(1), expires_at=ends_at) == await keys.find(a_key(1).id)
+
+    async def test_a_successor_prolongs_nothing(self, keys: ApiKeys) -> None:
+        """A key that ends sooner than the time given still does; a second successor is one more."""
+        soon = msgspec.structs.replace(a_key(1), expires_at=MADE_AT + timedelta(hours=1))
+        await keys.add(soon)
+        for number in (2, 3):
+            await keys.succeed(a_key(number), soon.id, MADE_AT, MADE_AT + timedelta(days=1))
+        assert soon == await keys.find(soon.id)
+        assert 3 == len(await keys.every())
+
+    async def test_what_opens_nothing_has_no_successor(self, keys: ApiKeys) -> None:
+        """Neither a revoked key, nor one that has ended, nor one that never was; and nothing is stored."""
+        await keys.add(a_key(1))
+        await keys.add(a_key(2))
+        await keys.revoke(a_key(1).id, MADE_AT)
+        ended_at = a_key(2).expires_at
+        assert ended_at is not None
+        for key_id, at in ((a_key(1).id, MADE_AT), (a_key(2).id, ended_at)):
+            with pytest.raises(KeyNotRenewable):
+                await keys.succeed(a_key(3), key_id, at, at)
+        assert await keys.succeed(a_key(3), KeyId("0" * 16), MADE_AT, MADE_AT) is None
+        assert await keys.find(a_key(3).id) is None
 
     async def test_uses_are_noted_and_never_go_back(self, keys: ApiKeys) -> None:
         """The latest use counts, whatever the order of the batches; unknown keys are passed over."""

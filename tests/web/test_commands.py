@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -215,6 +216,50 @@ async def test_keys_from_their_making_to_their_end(environment: dict[str, str]) 
     assert 0 == (await run(environment, "keys", "revoke", key["id"])).code
     assert json.loads((await run(environment, "keys", "list", "--json")).out)[0]["revokedAt"]
     assert 1 == (await run(environment, "keys", "revoke", "0" * 16)).code
+
+
+async def test_a_key_is_followed_by_another(environment: dict[str, str], port: int) -> None:
+    """Both open until the grace is over; then only the new one does, with the same rights."""
+    old = await make_key(environment)
+    made = await run(environment, "keys", "rotate", old["id"], "--grace", "2s", "--json")
+    assert (0, "") == (made.code, made.err)
+    new = json.loads(made.out)
+    same = ("client", "channels", "scopes", "expiresAt")
+    assert [old[name] for name in same] == [new[name] for name in same]
+    async with started(environment, "serve"):
+        await Till(port, new["key"]).until_it_answers()
+        statuses = []
+        until = time.monotonic() + 20
+        while 401 not in statuses and time.monotonic() < until:
+            statuses.append((await Till(port, old["key"]).get("/getSessionStatus?sessionId=none"))[0])
+            assert 404 == (await Till(port, new["key"]).get("/getSessionStatus?sessionId=none"))[0]
+            await asyncio.sleep(0.1)
+    assert 401 == statuses[-1]
+    listed = {key["id"]: key for key in json.loads((await run(environment, "keys", "list", "--json")).out)}
+    assert listed[old["id"]]["expiresAt"]
+    assert listed[new["id"]]["lastUsedAt"]
+
+
+async def test_what_cannot_be_rotated(environment: dict[str, str]) -> None:
+    """A key that opens nothing, one that is none, and a grace that is no span of time: a sentence each."""
+    key = await make_key(environment)
+    assert 2 == (await run(environment, "keys", "rotate", key["id"], "--grace", "soon")).code
+    assert 2 == (await run(environment, "keys", "rotate", key["id"], "--grace", "24")).code
+    assert 0 == (await run(environment, "keys", "rotate", key["id"], "--grace", "0")).code
+    ended = await run(environment, "keys", "rotate", key["id"])
+    assert (1, True) == (ended.code, "opens nothing any more" in ended.err)
+    assert 1 == (await run(environment, "keys", "rotate", "0" * 16)).code
+
+
+async def test_a_limited_key_is_followed_by_one_as_limited(environment: dict[str, str]) -> None:
+    """A key made for ninety days is not followed by one for good, unless somebody says how long."""
+    arguments = ("--client", "demo", "--channels", "POS-*", "--expires-in-days", "90", "--json")
+    key = json.loads((await run(environment, "keys", "create", *arguments)).out)
+    lifetimes = []
+    for more in ([], ["--expires-in-days", "10"]):
+        new = json.loads((await run(environment, "keys", "rotate", key["id"], "--json", *more)).out)
+        lifetimes.append(datetime.fromisoformat(new["expiresAt"]) - datetime.fromisoformat(new["createdAt"]))
+    assert [timedelta(days=90), timedelta(days=10)] == lifetimes
 
 
 async def test_a_revocation_reaches_every_worker_within_a_second(environment: dict[str, str], port: int) -> None:

@@ -1,5 +1,6 @@
 """Keys as they are presented: what opens, how fast a revocation is felt, and what is kept and noted of them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,9 @@ from loyalty_adapters.memory.clock import ManualClock
 from loyalty_core.domain.channel_patterns import check_channel_pattern
 from loyalty_core.domain.errors import StorageUnavailable, ValidationFailed
 from loyalty_core.domain.identifiers import ClientId
-from loyalty_core.ports.api_keys import ApiKey, KeyId, Scope
+from loyalty_core.ports.api_keys import ApiKey, KeyId, KeyUse, Scope
 from loyalty_web.api_keys import Peppers, key_id_of, new_key
-from loyalty_web.keyring import REMEMBERED, STALE_AFTER, Keyring
+from loyalty_web.keyring import COARSELY, REMEMBERED, STALE_AFTER, Keyring
 
 OLD = "the pepper before, of 32 letters."
 NEW = "the pepper in use, of 32 letters."
@@ -30,6 +31,19 @@ class CountingKeys(MemoryApiKeys):
         if self.away:
             raise StorageUnavailable
         return await super().find(key_id)
+
+
+class RecordingKeys(MemoryApiKeys):
+    """Remembers what it was told of uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorded: list[KeyUse] = []
+
+    @override
+    async def record_uses(self, uses: Sequence[KeyUse]) -> None:
+        self.recorded += uses
+        await super().record_uses(uses)
 
 
 async def a_key(keys: MemoryApiKeys, peppers: Peppers, clock: ManualClock, days: int | None = None) -> str:
@@ -129,6 +143,17 @@ async def test_a_pepper_goes_out_of_use_by_itself(clock: ManualClock) -> None:
     assert await Keyring(keys, Peppers(NEW), clock).open(key) is not None
 
 
+async def test_a_pepper_is_changed_while_both_kinds_of_process_run(clock: ManualClock) -> None:
+    """Processes that know the new pepper as the other one, and those that use it, open whatever either has stored."""
+    keys = MemoryApiKeys()
+    key = await a_key(keys, Peppers(OLD), clock)
+    for _ in range(3):
+        for peppers in (Peppers(NEW, OLD), Peppers(OLD, NEW)):
+            ring = Keyring(keys, peppers, clock)
+            async with ring.noting_uses():
+                assert await ring.open(key) is not None
+
+
 async def test_uses_are_noted_in_batches_and_at_the_end(clock: ManualClock) -> None:
     """When a key was last used is written, if late; the last of it when the process ends."""
     keys = MemoryApiKeys()
@@ -145,6 +170,20 @@ async def test_uses_are_noted_in_batches_and_at_the_end(clock: ManualClock) -> N
     stored = await keys.find(key_id)
     assert stored is not None
     assert used == stored.last_used_at
+
+
+async def test_a_use_is_written_at_most_once_a_minute(clock: ManualClock) -> None:
+    """However often a key is used, and in however many processes: what one has noted the others leave alone."""
+    keys = RecordingKeys()
+    key = await a_key(keys, Peppers(NEW), clock)
+    rings = [Keyring(keys, Peppers(NEW), clock) for _ in range(3)]
+    first = clock.now()
+    for second in range(90):
+        ring = rings[second % 3]
+        async with ring.noting_uses():  # what is noted is written at its end
+            await ring.open(key)
+        clock.advance(1)
+    assert [first, first + COARSELY] == [use.at for use in keys.recorded]
 
 
 def test_nothing_shows_a_secret() -> None:
