@@ -76,6 +76,7 @@ from loyalty_core.domain.returns import (
 from loyalty_core.domain.rewards import PromotionAward, Quote, calculate
 from loyalty_core.domain.session import Session, SessionStatus
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.answers import (
     CancelAnswer,
     FinalizeAnswer,
@@ -90,17 +91,19 @@ from loyalty_core.use_cases.calculate_rewards import Calculate, CalculateRewards
 from loyalty_core.use_cases.cancel_session import Cancel, CancelSession
 from loyalty_core.use_cases.deliver_pending import DeliverPending
 from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
-from loyalty_core.use_cases.finalize_session import Finalize, FinalizeSession
+from loyalty_core.use_cases.finalize_figures import Finalize
+from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
 from loyalty_core.use_cases.list_sessions import ListOwnSessions, ListSessions, SessionPage, SessionSummary
-from loyalty_core.use_cases.loyalty import Loyalty, Policy, Ports
+from loyalty_core.use_cases.loyalty import Loyalty, Policy
 from loyalty_core.use_cases.operate_delivery import Decision, OperateDelivery
+from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.pricing import Authority, Pricing
 from loyalty_core.use_cases.programs import SaleProgram
 from loyalty_core.use_cases.return_purchase import ReturnGoods, ReturnPurchase
-from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
+from loyalty_core.use_cases.settlement import Settlement
 
 __all__ = [
     "AmbiguousSku",

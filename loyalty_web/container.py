@@ -29,11 +29,12 @@ from loyalty_adapters.redis.answer_cache import RedisAnswerCache
 from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.delivery_queue import DeliveryQueue
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.delivery_pace import PacePolicy
 from loyalty_core.use_cases.list_sessions import ListSessions
-from loyalty_core.use_cases.loyalty import Loyalty, Policy, Ports
-from loyalty_core.use_cases.settlement import SettlementPolicy
+from loyalty_core.use_cases.loyalty import Loyalty, Policy
+from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_web.api_keys import Peppers
 from loyalty_web.health import CheckStatus, HealthMonitor, HostView
 from loyalty_web.keyring import Keyring

@@ -24,7 +24,7 @@ from loyalty_core.domain.identifiers import (
 from loyalty_core.domain.program import RewardProgram
 from loyalty_core.use_cases.calculate_rewards import Calculate
 from loyalty_core.use_cases.cancel_session import MAX_REASON, Cancel
-from loyalty_core.use_cases.finalize_session import Finalize
+from loyalty_core.use_cases.finalize_figures import Finalize
 from loyalty_core.use_cases.identify_customer import Identify
 from loyalty_web.json_numbers import ExactNumber
 

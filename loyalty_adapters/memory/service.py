@@ -12,7 +12,8 @@ from loyalty_adapters.memory.sessions import MemorySessions
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.program import RewardProgram, built_in_program
 from loyalty_core.ports.observer import NullObserver
-from loyalty_core.use_cases.loyalty import Loyalty, Policy, Ports
+from loyalty_core.ports.world import Ports
+from loyalty_core.use_cases.loyalty import Loyalty, Policy
 
 
 class MemoryLoyalty(Loyalty):

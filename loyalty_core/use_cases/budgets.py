@@ -1,6 +1,7 @@
 """How long a call may take, and what time it is for the store."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -37,9 +38,10 @@ class StoreTime:
 
     def __init__(self, clock: Clock, now: datetime) -> None:
         self._clock = clock
-        self._read = now
+        self.read: Final = now
+        """What it was at that read."""
         self._at = clock.monotonic()
 
     def now(self) -> datetime:
         """Aware UTC."""
-        return self._read + timedelta(seconds=self._clock.monotonic() - self._at)
+        return self.read + timedelta(seconds=self._clock.monotonic() - self._at)

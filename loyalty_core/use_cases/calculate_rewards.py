@@ -10,8 +10,6 @@ from loyalty_core.domain.fingerprint import fingerprint
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.identifier_source import IdentifierSource
 from loyalty_core.ports.loyalty_host import (
     HostError,
     HostIdentification,
@@ -19,11 +17,10 @@ from loyalty_core.ports.loyalty_host import (
     HostRejection,
     HostSessionUnknown,
     HostUndelivered,
-    LoyaltyHost,
 )
-from loyalty_core.ports.observer import Observer
-from loyalty_core.ports.session_store import SessionStore, StaleSession
+from loyalty_core.ports.session_store import StaleSession
 from loyalty_core.ports.unit_of_work import CustomerSnapshot, SessionChange
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.access import load_for
 from loyalty_core.use_cases.answers import QuoteAnswer
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
@@ -59,26 +56,15 @@ class _HostsWord(msgspec.Struct, frozen=True, kw_only=True):
 class CalculateRewards:
     """Quotes a basket by our program, and by the host's word where that counts or is needed."""
 
-    def __init__(
-        self,
-        *,
-        store: SessionStore,
-        host: LoyaltyHost,
-        clock: Clock,
-        identifiers: IdentifierSource,
-        observer: Observer,
-        flights: Flights,
-        pricing: Pricing,
-        budgets: Budgets,
-    ) -> None:
-        self._store = store
-        self._host = host
-        self._clock = clock
-        self._observer = observer
+    def __init__(self, ports: Ports, *, flights: Flights, pricing: Pricing, budgets: Budgets) -> None:
+        self._store = ports.store
+        self._host = ports.host
+        self._clock = ports.clock
+        self._observer = ports.observer
         self._flights = flights
         self._pricing = pricing
         self._budgets = budgets
-        self._transitions = Transitions(store, clock, identifiers, observer)
+        self._transitions = Transitions(ports)
 
     async def __call__(self, command: Calculate) -> QuoteAnswer:
         """The quote; the current one where the basket means the same.

@@ -4,11 +4,9 @@ from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import ValidationFailed
 from loyalty_core.domain.identifiers import SessionId, format_session_id
 from loyalty_core.domain.session import Cause, Session, SessionStatus
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.identifier_source import IdentifierSource
-from loyalty_core.ports.observer import Observer
-from loyalty_core.ports.session_store import SessionStore, StaleSession
+from loyalty_core.ports.session_store import StaleSession
 from loyalty_core.ports.unit_of_work import SessionChange
+from loyalty_core.ports.world import Bookkeeping
 from loyalty_core.use_cases.access import load_for
 from loyalty_core.use_cases.answers import CancelAnswer
 from loyalty_core.use_cases.transitions import Transitions
@@ -38,9 +36,9 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True):
 class CancelSession:
     """Cancels a session. Cancelling a cancelled one answers as the first time did."""
 
-    def __init__(self, *, store: SessionStore, clock: Clock, identifiers: IdentifierSource, observer: Observer) -> None:
-        self._store = store
-        self._transitions = Transitions(store, clock, identifiers, observer)
+    def __init__(self, ports: Bookkeeping) -> None:
+        self._store = ports.store
+        self._transitions = Transitions(ports)
 
     async def __call__(self, command: Cancel) -> CancelAnswer:
         """The session after it.

@@ -6,16 +6,16 @@ import msgspec
 
 from loyalty_core.domain.errors import Overloaded, StorageUnavailable
 from loyalty_core.domain.session import SessionStatus
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.delivery_queue import DeliveryQueue
-from loyalty_core.ports.loyalty_host import LoyaltyHost
-from loyalty_core.ports.observer import Observer
 from loyalty_core.ports.session_store import Loaded
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.delivery_pace import DeliveryPace
-from loyalty_core.use_cases.errands import SALE, Errand, ReturnErrand
+from loyalty_core.use_cases.errand import Errand
 from loyalty_core.use_cases.programs import SaleProgram
-from loyalty_core.use_cases.settlement import Settlement, Try
+from loyalty_core.use_cases.return_errand import ReturnErrand
+from loyalty_core.use_cases.sale_errand import SALE
+from loyalty_core.use_cases.settlement import Settlement
+from loyalty_core.use_cases.turns import Try
 
 ReceiptT = TypeVar("ReceiptT")
 
@@ -44,23 +44,14 @@ class DeliverPending:
     """Delivers what is owed to the host, one round at a time. Any number of workers may run it side by side."""
 
     def __init__(
-        self,
-        *,
-        queue: DeliveryQueue,
-        host: LoyaltyHost,
-        settlement: Settlement,
-        programs: SaleProgram,
-        clock: Clock,
-        observer: Observer,
-        budgets: Budgets,
-        pace: DeliveryPace,
+        self, ports: Ports, *, settlement: Settlement, programs: SaleProgram, budgets: Budgets, pace: DeliveryPace
     ) -> None:
-        self._queue = queue
-        self._host = host
+        self._queue = ports.queue
+        self._host = ports.host
+        self._clock = ports.clock
+        self._observer = ports.observer
         self._settlement = settlement
         self._programs = programs
-        self._clock = clock
-        self._observer = observer
         self._budgets = budgets
         self._pace = pace
 

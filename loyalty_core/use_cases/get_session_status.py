@@ -5,16 +5,15 @@ from loyalty_core.domain.delivery import Delivery
 from loyalty_core.domain.identifiers import SessionId, format_session_id
 from loyalty_core.domain.purchase_return import PurchaseReturn
 from loyalty_core.domain.session import EXPIRED, Session, SessionStatus
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.loyalty_host import LoyaltyHost
-from loyalty_core.ports.session_store import Loaded, SessionStore
+from loyalty_core.ports.session_store import Loaded
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.access import load_for
 from loyalty_core.use_cases.answers import DeliveryProgress, ReturnProgress, StatusAnswer
-from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
-from loyalty_core.use_cases.errands import SALE
+from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.quote_answer import quote_answer
-from loyalty_core.use_cases.settlement import Settlement, Try
+from loyalty_core.use_cases.sale_errand import SALE
+from loyalty_core.use_cases.settlement import Settlement
 
 
 class GetStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,19 +26,9 @@ class GetStatus(msgspec.Struct, frozen=True, kw_only=True):
 class GetSessionStatus:
     """Reports a session; while its outcome is unknown the host is asked, and what it has booked is settled."""
 
-    def __init__(
-        self,
-        *,
-        store: SessionStore,
-        host: LoyaltyHost,
-        clock: Clock,
-        pricing: Pricing,
-        settlement: Settlement,
-        budgets: Budgets,
-    ) -> None:
-        self._store = store
-        self._host = host
-        self._clock = clock
+    def __init__(self, ports: Ports, *, pricing: Pricing, settlement: Settlement, budgets: Budgets) -> None:
+        self._store = ports.store
+        self._host = ports.host
         self._pricing = pricing
         self._settlement = settlement
         self._budgets = budgets
@@ -53,7 +42,7 @@ class GetSessionStatus:
         loaded = await load_for(self._store, query.caller, query.session_id)
         session = loaded.session
         if self._is_unknown(loaded):
-            session = await self._look(loaded)
+            session = await self._settlement.settle_if_booked(loaded, SALE, within=self._budgets.status)
         return self._answer(session, has_expired=session.has_expired(loaded.now))
 
     def _is_unknown(self, loaded: Loaded) -> bool:
@@ -65,17 +54,6 @@ class GetSessionStatus:
             and not delivery.is_claimed(loaded.now)
             and self._host.unavailable_for() == 0
         )
-
-    async def _look(self, loaded: Loaded) -> Session:
-        deadline = Deadline(self._clock, self._budgets.status)
-        turn = Try(
-            errand=SALE,
-            deadline=deadline,
-            time=StoreTime(self._clock, loaded.now),
-            lease=self._settlement.lease_for(loaded.now, deadline.left()),
-            live=False,
-        )
-        return await self._settlement.book_if_found(loaded.session, turn)
 
     def _answer(self, session: Session, *, has_expired: bool) -> StatusAnswer:
         """`has_expired`: its time ran out, and the sweep that writes so has not come by yet."""

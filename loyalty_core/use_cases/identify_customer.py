@@ -16,20 +16,18 @@ from loyalty_core.domain.identifiers import ChannelId, CustomerId, HostSessionId
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.metadata import check_metadata
 from loyalty_core.domain.session import Cause, Opening, Session, SessionStatus
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.identifier_source import IdentifierSource
 from loyalty_core.ports.loyalty_host import (
     HostError,
     HostRefusesUs,
     HostRejection,
-    LoyaltyHost,
 )
-from loyalty_core.ports.observer import Observer
-from loyalty_core.ports.session_store import KeyTaken, Loaded, SessionStore, StaleSession
+from loyalty_core.ports.session_store import KeyTaken, Loaded, StaleSession
 from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, SessionChange, StoredAnswer
-from loyalty_core.use_cases.answers import IdentifyAnswer, Recorded, identify_answer, recall, record
+from loyalty_core.ports.world import Ports
+from loyalty_core.use_cases.answers import IdentifyAnswer, Recorded, recall, record
 from loyalty_core.use_cases.budgets import Budgets, Deadline
 from loyalty_core.use_cases.flights import Flights
+from loyalty_core.use_cases.session_answers import identify_answer
 from loyalty_core.use_cases.transitions import Transitions
 
 OLDEST_UPLOAD: Final = timedelta(days=30)
@@ -83,27 +81,16 @@ class _Identified(msgspec.Struct, frozen=True):
 class IdentifyCustomer:
     """Opens a session, or finds again the one that the same call has opened before."""
 
-    def __init__(
-        self,
-        *,
-        store: SessionStore,
-        host: LoyaltyHost,
-        clock: Clock,
-        identifiers: IdentifierSource,
-        observer: Observer,
-        flights: Flights,
-        budgets: Budgets,
-        session_ttl: timedelta,
-    ) -> None:
-        self._store = store
-        self._host = host
-        self._clock = clock
-        self._identifiers = identifiers
-        self._observer = observer
+    def __init__(self, ports: Ports, *, flights: Flights, budgets: Budgets, session_ttl: timedelta) -> None:
+        self._store = ports.store
+        self._host = ports.host
+        self._clock = ports.clock
+        self._identifiers = ports.identifiers
+        self._observer = ports.observer
         self._flights = flights
         self._budgets = budgets
         self._ttl = session_ttl
-        self._transitions = Transitions(store, clock, identifiers, observer)
+        self._transitions = Transitions(ports)
 
     async def __call__(self, command: Identify) -> Recorded[IdentifyAnswer]:
         """The session's opening answer; equal calls get equal bytes.

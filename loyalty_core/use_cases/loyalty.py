@@ -4,15 +4,7 @@ from datetime import timedelta
 
 import msgspec
 
-from loyalty_core.ports.answer_cache import AnswerCache
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.delivery_queue import DeliveryQueue
-from loyalty_core.ports.identifier_source import IdentifierSource
-from loyalty_core.ports.loyalty_host import LoyaltyHost
-from loyalty_core.ports.observer import Observer
-from loyalty_core.ports.program_archive import ProgramArchive
-from loyalty_core.ports.program_source import ProgramSource
-from loyalty_core.ports.session_store import SessionStore
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.calculate_rewards import CalculateRewards
 from loyalty_core.use_cases.cancel_session import CancelSession
@@ -23,24 +15,11 @@ from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus
 from loyalty_core.use_cases.identify_customer import IdentifyCustomer
 from loyalty_core.use_cases.operate_delivery import OperateDelivery
+from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.pricing import Authority, Pricing
 from loyalty_core.use_cases.programs import SaleProgram
 from loyalty_core.use_cases.return_purchase import ReturnPurchase
-from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
-
-
-class Ports(msgspec.Struct, frozen=True, kw_only=True):
-    """What the core needs of the world."""
-
-    store: SessionStore
-    queue: DeliveryQueue
-    host: LoyaltyHost
-    cache: AnswerCache
-    clock: Clock
-    identifiers: IdentifierSource
-    observer: Observer
-    programs: ProgramSource
-    archive: ProgramArchive
+from loyalty_core.use_cases.settlement import Settlement
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,79 +37,21 @@ class Loyalty:
 
     def __init__(self, ports: Ports, policy: Policy | None = None) -> None:
         policy = policy or Policy()
-        store, host, cache, clock = ports.store, ports.host, ports.cache, ports.clock
-        identifiers, observer, budgets = ports.identifiers, ports.observer, policy.budgets
-        pricing = Pricing(ports.programs, identifiers, policy.authority)
+        budgets = policy.budgets
+        pricing = Pricing(ports.programs, ports.identifiers, policy.authority)
         programs = SaleProgram(ports.programs, ports.archive)
-        settlement = Settlement(
-            store=store,
-            host=host,
-            cache=cache,
-            clock=clock,
-            identifiers=identifiers,
-            observer=observer,
-            pricing=pricing,
-            budgets=budgets,
-            policy=policy.settlement,
-        )
-        self.flights = Flights()
+        settlement = Settlement(ports, pricing, budgets, policy.settlement)
+        self.flights = flights = Flights()
         """The calls under way. Drain them before the ports are closed."""
-        self.identify = IdentifyCustomer(
-            store=store,
-            host=host,
-            clock=clock,
-            identifiers=identifiers,
-            observer=observer,
-            flights=self.flights,
-            budgets=budgets,
-            session_ttl=policy.session_ttl,
-        )
-        self.calculate = CalculateRewards(
-            store=store,
-            host=host,
-            clock=clock,
-            identifiers=identifiers,
-            observer=observer,
-            flights=self.flights,
-            pricing=pricing,
-            budgets=budgets,
-        )
-        self.finalize = FinalizeSession(
-            store=store,
-            host=host,
-            cache=cache,
-            clock=clock,
-            identifiers=identifiers,
-            observer=observer,
-            flights=self.flights,
-            pricing=pricing,
-            settlement=settlement,
-            budgets=budgets,
-        )
+        self.identify = IdentifyCustomer(ports, flights=flights, budgets=budgets, session_ttl=policy.session_ttl)
+        self.calculate = CalculateRewards(ports, flights=flights, pricing=pricing, budgets=budgets)
+        self.finalize = FinalizeSession(ports, flights=flights, pricing=pricing, settlement=settlement, budgets=budgets)
         self.give_back = ReturnPurchase(
-            store=store,
-            host=host,
-            cache=cache,
-            clock=clock,
-            identifiers=identifiers,
-            observer=observer,
-            flights=self.flights,
-            programs=programs,
-            settlement=settlement,
-            budgets=budgets,
+            ports, flights=flights, programs=programs, settlement=settlement, budgets=budgets
         )
-        self.cancel = CancelSession(store=store, clock=clock, identifiers=identifiers, observer=observer)
-        self.status = GetSessionStatus(
-            store=store, host=host, clock=clock, pricing=pricing, settlement=settlement, budgets=budgets
-        )
+        self.cancel = CancelSession(ports)
+        self.status = GetSessionStatus(ports, pricing=pricing, settlement=settlement, budgets=budgets)
         self.deliver = DeliverPending(
-            queue=ports.queue,
-            host=host,
-            settlement=settlement,
-            programs=programs,
-            clock=clock,
-            observer=observer,
-            budgets=budgets,
-            pace=DeliveryPace(policy.pace),
+            ports, settlement=settlement, programs=programs, budgets=budgets, pace=DeliveryPace(policy.pace)
         )
-        self.decide = OperateDelivery(store=store, clock=clock, identifiers=identifiers, observer=observer)
+        self.decide = OperateDelivery(ports)

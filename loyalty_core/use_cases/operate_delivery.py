@@ -7,11 +7,9 @@ from loyalty_core.domain.errors import IllegalTransition, SessionNotFound, Valid
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Cause, Session, SessionStatus
 from loyalty_core.domain.session_returns import attempt_return, reject_return
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.identifier_source import IdentifierSource
-from loyalty_core.ports.observer import Observer
-from loyalty_core.ports.session_store import SessionStore, StaleSession
+from loyalty_core.ports.session_store import StaleSession
 from loyalty_core.ports.unit_of_work import SessionChange
+from loyalty_core.ports.world import Bookkeeping
 from loyalty_core.use_cases.transitions import Transitions
 
 MAX_WORDS = 200
@@ -39,9 +37,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 class OperateDelivery:
     """Takes a parked delivery out of limbo: back to the workers, or given up on record."""
 
-    def __init__(self, *, store: SessionStore, clock: Clock, identifiers: IdentifierSource, observer: Observer) -> None:
-        self._store = store
-        self._transitions = Transitions(store, clock, identifiers, observer)
+    def __init__(self, ports: Bookkeeping) -> None:
+        self._store = ports.store
+        self._transitions = Transitions(ports)
 
     async def __call__(self, decision: Decision) -> Session:
         """The session after it.

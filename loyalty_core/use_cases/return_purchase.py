@@ -12,21 +12,20 @@ from loyalty_core.domain.return_request import ReturnRequest
 from loyalty_core.domain.returns import ReturnFigures
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_returns import begin_return, complete_return, find_return, is_next
-from loyalty_core.ports.answer_cache import AnswerCache, CachedAnswer
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.identifier_source import IdentifierSource
-from loyalty_core.ports.loyalty_host import LoyaltyHost
-from loyalty_core.ports.observer import Observer
-from loyalty_core.ports.session_store import SessionStore, StaleSession
+from loyalty_core.ports.answer_cache import CachedAnswer
+from loyalty_core.ports.session_store import StaleSession
 from loyalty_core.ports.unit_of_work import Call, Lane, SessionChange
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.access import load_for
-from loyalty_core.use_cases.answers import Recorded, ReturnAnswer, recall, record, return_answer
+from loyalty_core.use_cases.answers import Recorded, ReturnAnswer, recall, record
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
-from loyalty_core.use_cases.errands import ReturnErrand
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.programs import SaleProgram
-from loyalty_core.use_cases.settlement import Settlement, Try
+from loyalty_core.use_cases.return_errand import ReturnErrand
+from loyalty_core.use_cases.session_answers import return_answer
+from loyalty_core.use_cases.settlement import Settlement
 from loyalty_core.use_cases.transitions import Transitions
+from loyalty_core.use_cases.turns import Try
 
 _LOOK = 0.1
 """Seconds between two looks at a twin's progress in another process."""
@@ -58,29 +57,18 @@ class ReturnPurchase:
     """Records the return's intent, asks the host, records the outcome; or gives the answer of record."""
 
     def __init__(
-        self,
-        *,
-        store: SessionStore,
-        host: LoyaltyHost,
-        cache: AnswerCache,
-        clock: Clock,
-        identifiers: IdentifierSource,
-        observer: Observer,
-        flights: Flights,
-        programs: SaleProgram,
-        settlement: Settlement,
-        budgets: Budgets,
+        self, ports: Ports, *, flights: Flights, programs: SaleProgram, settlement: Settlement, budgets: Budgets
     ) -> None:
-        self._store = store
-        self._host = host
-        self._cache = cache
-        self._clock = clock
-        self._observer = observer
+        self._store = ports.store
+        self._host = ports.host
+        self._cache = ports.cache
+        self._clock = ports.clock
+        self._observer = ports.observer
         self._flights = flights
         self._programs = programs
         self._settlement = settlement
         self._budgets = budgets
-        self._transitions = Transitions(store, clock, identifiers, observer)
+        self._transitions = Transitions(ports)
 
     async def __call__(self, command: ReturnGoods) -> Recorded[ReturnAnswer]:
         """What was taken back (status `returned`), or the promise that it will be (`accepted`).
@@ -112,13 +100,7 @@ class ReturnPurchase:
             loaded = await load_for(self._store, command.caller, command.session_id)
             session, time = loaded.session, StoreTime(self._clock, loaded.now)
             errand = ReturnErrand(command.return_id, await self._programs.of(session))
-            turn = Try(
-                errand=errand,
-                deadline=deadline,
-                time=time,
-                lease=self._settlement.lease_for(loaded.now, left),
-                live=True,
-            )
+            turn = self._settlement.live_turn(errand, time, deadline, left)
             goods = find_return(session, command.return_id)
             try:
                 if goods is None:

@@ -3,11 +3,8 @@
 from typing import Final
 
 from loyalty_core.domain.errors import ConcurrentUpdate, OutcomeUnknown, Overloaded, StorageUnavailable
-from loyalty_core.ports.clock import Clock
-from loyalty_core.ports.identifier_source import IdentifierSource
-from loyalty_core.ports.observer import Observer
-from loyalty_core.ports.session_store import SessionStore
 from loyalty_core.ports.unit_of_work import CustomerSnapshot, Lane, SessionChange, StoredAnswer, UnitOfWork
+from loyalty_core.ports.world import Bookkeeping
 
 MAX_RACES: Final = 5
 """How often one call decides again because another has changed the session under it."""
@@ -19,11 +16,11 @@ STORAGE_TROUBLE: Final = (ConcurrentUpdate, OutcomeUnknown, Overloaded, StorageU
 class Transitions:
     """Commits what use cases decide."""
 
-    def __init__(self, store: SessionStore, clock: Clock, identifiers: IdentifierSource, observer: Observer) -> None:
-        self._store = store
-        self._clock = clock
-        self._identifiers = identifiers
-        self._observer = observer
+    def __init__(self, ports: Bookkeeping) -> None:
+        self._store = ports.store
+        self._clock = ports.clock
+        self._identifiers = ports.identifiers
+        self._observer = ports.observer
 
     async def commit(
         self,

@@ -13,6 +13,7 @@ from loyalty_core.domain.errors import SessionNotFound
 from loyalty_core.domain.identifiers import ChannelId, SessionId, TransactionId, format_session_id, parse_session_id
 from loyalty_core.domain.session import Session
 from loyalty_core.ports.observer import NullObserver
+from loyalty_core.ports.world import Bookkeeping
 from loyalty_core.use_cases.operate_delivery import Decision, OperateDelivery
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.cli.session_views import SessionFile, described, described_file, print_file, print_list
@@ -104,13 +105,13 @@ def abandon(session_id: str, reason: str, operator: str | None) -> None:
 
 def _decide(session_id: str, reason: str, operator: str | None, *, abandon: bool) -> Session:
     async def decide(connections: Connections) -> Session:
-        operate = OperateDelivery(
+        bookkeeping = Bookkeeping(
             store=PostgresSessions(connections, RowAddresses()),
             clock=SystemClock(),
             identifiers=PostgresIdentifierSource(connections),
             observer=NullObserver(),
         )
-        return await operate(decision)
+        return await OperateDelivery(bookkeeping)(decision)
 
     with plainly():
         decision = Decision(

@@ -9,7 +9,7 @@ from loyalty_core.domain.purchase_return import PurchaseReturn, ReturnStatus
 from loyalty_core.domain.session import SETTLED, Session, SessionStatus
 from loyalty_core.domain.session_returns import find_return, first_owed
 from loyalty_core.use_cases.answers import FinalizeAnswer, IdentifyAnswer, ReturnAnswer
-from loyalty_core.use_cases.finalize_session import Finalize
+from loyalty_core.use_cases.finalize_figures import Finalize
 from loyalty_core.use_cases.return_purchase import ReturnGoods
 from tests.simulation.history import Call, Violation
 from tests.simulation.judge import BUDGETS, Judge

@@ -14,7 +14,7 @@ from loyalty_adapters.memory.identifiers import MemoryIdentifierSource
 from loyalty_core.domain.errors import LoyaltyError
 from loyalty_core.domain.purchase_return import ReturnStatus
 from loyalty_core.domain.session import Session, SessionStatus
-from loyalty_core.use_cases.finalize_session import Finalize
+from loyalty_core.use_cases.finalize_figures import Finalize
 from loyalty_core.use_cases.identify_customer import Identify
 from loyalty_core.use_cases.pricing import Authority
 from loyalty_core.use_cases.return_purchase import ReturnGoods

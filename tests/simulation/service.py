@@ -16,19 +16,22 @@ from loyalty_adapters.memory.sessions import MemorySessions
 from loyalty_core.domain.errors import Overloaded, StorageUnavailable
 from loyalty_core.domain.program import RewardProgram, built_in_program
 from loyalty_core.ports.observer import NullObserver
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.answers import Answer, Recorded
 from loyalty_core.use_cases.calculate_rewards import Calculate, CalculateRewards
 from loyalty_core.use_cases.cancel_session import Cancel, CancelSession
 from loyalty_core.use_cases.deliver_pending import DeliverPending
 from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
-from loyalty_core.use_cases.finalize_session import Finalize, FinalizeSession
+from loyalty_core.use_cases.finalize_figures import Finalize
+from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
+from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.pricing import Authority, Pricing
 from loyalty_core.use_cases.programs import SaleProgram
 from loyalty_core.use_cases.return_purchase import ReturnGoods, ReturnPurchase
-from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
+from loyalty_core.use_cases.settlement import Settlement
 from tests.simulation.gates import (
     GatedArchive,
     GatedCache,
@@ -131,24 +134,22 @@ class _Parts:
     """One process's use cases' common parts."""
 
     def __init__(self, process: Process, shared: Shared) -> None:
-        self.clock = GatedClock(process)
-        self.store = shared.build.gated_store(process, shared.store, shared.judge)
-        self.host = GatedHost(process, shared.pdi, shared.judge)
-        self.identifiers = GatedIdentifiers(process, shared.identifiers)
-        self.cache = GatedCache(process, shared.cache)
-        self.observer = NullObserver()
-        self.pricing = Pricing(shared.programs, self.identifiers, shared.authority)
-        self.sale_program = SaleProgram(shared.programs, GatedArchive(process, shared.archive))
-        self.settlement = shared.build.settlement(
-            store=self.store,
-            host=self.host,
-            cache=self.cache,
-            clock=self.clock,
-            identifiers=self.identifiers,
-            observer=self.observer,
-            pricing=self.pricing,
-            budgets=BUDGETS,
-            policy=SettlementPolicy(park_after=PARKED_AFTER),
+        store = shared.build.gated_store(process, shared.store, shared.judge)
+        self.ports: Final = Ports(
+            store=store,
+            queue=GatedQueue(process, shared.queue, shared.store, shared.judge),
+            host=GatedHost(process, shared.pdi, shared.judge),
+            cache=GatedCache(process, shared.cache),
+            clock=GatedClock(process),
+            identifiers=GatedIdentifiers(process, shared.identifiers),
+            observer=NullObserver(),
+            programs=shared.programs,
+            archive=GatedArchive(process, shared.archive),
+        )
+        self.pricing: Final = Pricing(shared.programs, self.ports.identifiers, shared.authority)
+        self.sale_program: Final = SaleProgram(shared.programs, self.ports.archive)
+        self.settlement: Final = shared.build.settlement(
+            self.ports, self.pricing, BUDGETS, SettlementPolicy(park_after=PARKED_AFTER)
         )
 
 
@@ -158,46 +159,15 @@ class WebProcess:
     def __init__(self, process: Process, shared: Shared) -> None:
         self.process: Final = process
         parts = _Parts(process, shared)
+        ports, pricing, settlement = parts.ports, parts.pricing, parts.settlement
         self.flights: Final = WatchedFlights(shared.build.flights(), process, shared.judge)
-        common: dict[str, Any] = {
-            "store": parts.store,
-            "clock": parts.clock,
-            "identifiers": parts.identifiers,
-            "observer": parts.observer,
-        }
-        self._identify = IdentifyCustomer(
-            **common, host=parts.host, flights=self.flights, budgets=BUDGETS, session_ttl=shared.session_ttl
-        )
-        self._calculate = CalculateRewards(
-            **common, host=parts.host, flights=self.flights, pricing=parts.pricing, budgets=BUDGETS
-        )
-        self._finalize = shared.build.finalize(
-            **common,
-            host=parts.host,
-            cache=parts.cache,
-            flights=self.flights,
-            pricing=parts.pricing,
-            settlement=parts.settlement,
-            budgets=BUDGETS,
-        )
-        self._return = ReturnPurchase(
-            **common,
-            host=parts.host,
-            cache=parts.cache,
-            flights=self.flights,
-            programs=parts.sale_program,
-            settlement=parts.settlement,
-            budgets=BUDGETS,
-        )
-        self._cancel = CancelSession(**common)
-        self._status = GetSessionStatus(
-            store=parts.store,
-            host=parts.host,
-            clock=parts.clock,
-            pricing=parts.pricing,
-            settlement=parts.settlement,
-            budgets=BUDGETS,
-        )
+        asking: dict[str, Any] = {"flights": self.flights, "budgets": BUDGETS}
+        self._identify = IdentifyCustomer(ports, **asking, session_ttl=shared.session_ttl)
+        self._calculate = CalculateRewards(ports, **asking, pricing=pricing)
+        self._finalize = shared.build.finalize(ports, **asking, pricing=pricing, settlement=settlement)
+        self._return = ReturnPurchase(ports, **asking, programs=parts.sale_program, settlement=settlement)
+        self._cancel = CancelSession(ports)
+        self._status = GetSessionStatus(ports, pricing=pricing, settlement=settlement, budgets=BUDGETS)
 
     async def handle(self, command: Any) -> tuple[Answer, bytes | None]:
         """The answer of one call, and its bytes where they go on record."""
@@ -220,14 +190,11 @@ class WebProcess:
 async def work_for_ever(process: Process, shared: Shared) -> None:
     """What a worker process does until it dies."""
     parts = _Parts(process, shared)
-    queue = GatedQueue(process, shared.queue, shared.store, shared.judge)
+    ports = parts.ports
     deliver = DeliverPending(
-        queue=queue,
-        host=parts.host,
+        ports,
         settlement=parts.settlement,
         programs=parts.sale_program,
-        clock=parts.clock,
-        observer=parts.observer,
         budgets=BUDGETS,
         pace=DeliveryPace(PacePolicy()),
     )
@@ -235,12 +202,12 @@ async def work_for_ever(process: Process, shared: Shared) -> None:
         try:
             done = await deliver()
         except (StorageUnavailable, Overloaded) as away:
-            await parts.clock.sleep(away.retry_after)
+            await ports.clock.sleep(away.retry_after)
             continue
         if done.claimed:
-            await parts.clock.sleep(done.pause)
+            await ports.clock.sleep(done.pause)
         else:
-            await queue.wait(done.pause)
+            await ports.queue.wait(done.pause)
 
 
 def _with_bytes(recorded: Recorded[Any]) -> tuple[Answer, bytes]:

@@ -18,11 +18,24 @@ from loyalty_core.domain.session import Cause, Session
 from loyalty_core.ports.loyalty_host import HostError
 from loyalty_core.ports.session_store import KeyTaken, Loaded
 from loyalty_core.ports.unit_of_work import UnitOfWork
-from loyalty_core.use_cases import errands, finalize_session, return_purchase, settlement
-from loyalty_core.use_cases.answers import FinalizeAnswer, Recorded, promised_answer, record
+from loyalty_core.use_cases import (
+    errand,
+    finalize_answers,
+    finalize_session,
+    outcomes,
+    return_errand,
+    return_purchase,
+    sale_errand,
+)
+from loyalty_core.use_cases.answers import FinalizeAnswer, Recorded, record
 from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
-from loyalty_core.use_cases.settlement import Settled, Settlement, Try
+from loyalty_core.use_cases.outcomes import Outcomes
+from loyalty_core.use_cases.patience import Patience
+from loyalty_core.use_cases.session_answers import promised_answer
+from loyalty_core.use_cases.settlement import Settlement
+from loyalty_core.use_cases.turns import Settled, Try
+from loyalty_core.use_cases.verdicts import Verdict, Verdicts
 from tests.simulation.faults import Meeting
 from tests.simulation.gates import GatedStore
 from tests.simulation.history import Violation
@@ -88,7 +101,8 @@ def _new_key_for_each_send(patch: Patch) -> Build:
     def key(session: Session, delivery: Delivery) -> str:
         return f"{format_session_id(session.id)}:{delivery.number}{delivery.attempts:03d}"
 
-    patch.setattr(errands, "idempotency_key", key)
+    for module in (errand, sale_errand, return_errand):
+        patch.setattr(module, "idempotency_key", key)
     return Build()
 
 
@@ -124,25 +138,21 @@ def _doubt_forgotten(patch: Patch) -> Build:
     return Build()
 
 
-class _Unleased(Settlement):
-    def lease_for(self, read: datetime, left: float) -> datetime:  # noqa: ARG002 - the shape of the method
-        return read
-
-
-def _no_lease(_: Patch) -> Build:
+def _no_lease(patch: Patch) -> Build:
     """A live call owns its session for no time at all."""
-    return Build(settlement=_Unleased)
+    patch.setattr(Patience, "lease_for", lambda _self, read, _left: read)
+    return Build()
 
 
-class _Faithless(Settlement):
-    def _judged(self, session: Session, delivery: Delivery, error: HostError, turn: Try[Any]) -> Any:
-        forgotten = msgspec.structs.replace(delivery, accepted_at=None)
-        return super()._judged(session, forgotten, error, turn)
-
-
-def _promises_broken(_: Patch) -> Build:
+def _promises_broken(patch: Patch) -> Build:
     """What a POS was promised is taken back like anything else."""
-    return Build(settlement=_Faithless)
+    final = Verdicts._final
+
+    def faithless(self: Verdicts, session: Session, delivery: Delivery, error: HostError, turn: Try[Any]) -> Any:
+        return final(self, session, msgspec.structs.replace(delivery, accepted_at=None), error, turn)
+
+    patch.setattr(Verdicts, "_final", faithless)
+    return Build()
 
 
 class _Spoken(FinalizeSession):
@@ -191,24 +201,25 @@ def _handle_unwritten(_: Patch) -> Build:
     return Build(settlement=_Nameless)
 
 
-class _Hasty(Settlement):
-    async def _record(
-        self, session: Session, outcome_of: Callable[[Session], Any], turn: Try[Any], **rest: Any
-    ) -> Settled:
-        outcome = outcome_of(session)
-        if outcome.error is not None:
-            return Settled(session=session, error=outcome.error)
-        return await super()._record(session, outcome_of, turn, **rest)
-
-
-def _error_before_the_revert(_: Patch) -> Build:
+def _error_before_the_revert(patch: Patch) -> Build:
     """The POS gets its error, and the intent stands."""
-    return Build(settlement=_Hasty)
+    write = Outcomes.write
+
+    async def hasty(
+        self: Outcomes, session: Session, verdict_on: Callable[[Session], Verdict], turn: Try[Any], **rest: Any
+    ) -> Settled:
+        error = verdict_on(session).error
+        if error is not None:
+            return Settled(session=session, error=error)
+        return await write(self, session, verdict_on, turn, **rest)
+
+    patch.setattr(Outcomes, "write", hasty)
+    return Build()
 
 
 def _storage_trouble_escapes(patch: Patch) -> Build:
     """An outcome that cannot be recorded is an error for the POS."""
-    patch.setattr(settlement, "STORAGE_TROUBLE", ())
+    patch.setattr(outcomes, "STORAGE_TROUBLE", ())
     return Build()
 
 
@@ -243,13 +254,13 @@ def _no_time_limit_of_its_own(_: Patch) -> Build:
 
 def _any_payload_for_a_replay(patch: Patch) -> Build:
     """Another payload gets the answer of the first."""
-    known = finalize_session._answer_of_record
+    known = finalize_answers.answer_of_record
 
     def lenient(loaded: Loaded, meaning: str) -> Recorded[FinalizeAnswer] | None:
         intent = loaded.session.intent
         return known(loaded, meaning if intent is None else intent.fingerprint)
 
-    patch.setattr(finalize_session, "_answer_of_record", lenient)
+    patch.setattr(finalize_session, "answer_of_record", lenient)
     return Build()
 
 
@@ -267,7 +278,8 @@ def _promised_figure_forgotten(patch: Patch) -> Build:
         fresh = msgspec.structs.replace(session.intent, promised_points=None)
         return promised_answer(msgspec.structs.replace(session, intent=fresh))
 
-    patch.setattr(finalize_session, "promised_answer", rebuilt)
+    for module in (finalize_session, finalize_answers):
+        patch.setattr(module, "promised_answer", rebuilt)
     return Build()
 
 

@@ -24,7 +24,7 @@ from loyalty_core.domain.return_request import ReturnRequest
 from loyalty_core.use_cases.answers import IdentifyAnswer, QuoteAnswer
 from loyalty_core.use_cases.calculate_rewards import Calculate
 from loyalty_core.use_cases.cancel_session import Cancel
-from loyalty_core.use_cases.finalize_session import Finalize
+from loyalty_core.use_cases.finalize_figures import Finalize
 from loyalty_core.use_cases.get_session_status import GetStatus
 from loyalty_core.use_cases.identify_customer import Identify
 from loyalty_core.use_cases.return_purchase import ReturnGoods

@@ -24,21 +24,24 @@ from loyalty_core.domain.session_quote import SessionQuote
 from loyalty_core.ports.observer import NullObserver
 from loyalty_core.ports.session_store import KeyProbe, Loaded
 from loyalty_core.ports.unit_of_work import Call, CustomerSnapshot, Lane, SessionChange, UnitOfWork
+from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.answers import IdentifyAnswer, Recorded
 from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.calculate_rewards import Calculate, CalculateRewards
 from loyalty_core.use_cases.cancel_session import Cancel, CancelSession
 from loyalty_core.use_cases.deliver_pending import DeliverPending
 from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
-from loyalty_core.use_cases.finalize_session import Finalize, FinalizeSession
+from loyalty_core.use_cases.finalize_figures import Finalize
+from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
 from loyalty_core.use_cases.operate_delivery import OperateDelivery
+from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.pricing import Authority, Pricing
 from loyalty_core.use_cases.programs import SaleProgram
 from loyalty_core.use_cases.return_purchase import ReturnPurchase
-from loyalty_core.use_cases.settlement import Settlement, SettlementPolicy
+from loyalty_core.use_cases.settlement import Settlement
 
 CALLER: Final = Caller(ClientId("acme"), ("POS-*",))
 CHANNEL: Final = ChannelId("POS-1")
@@ -179,53 +182,30 @@ class Shop:
         self.flights = Flights()
         self.pace = DeliveryPace(PacePolicy())
         self.pricing = Pricing(self.programs, self.identifiers, authority)
-        common: dict[str, Any] = {
-            "store": self.store,
-            "clock": self.clock,
-            "identifiers": self.identifiers,
-            "observer": self.notes,
-        }
-        self.settlement = Settlement(
-            **common,
-            host=self.host,
-            cache=self.cache,
-            pricing=self.pricing,
-            budgets=BUDGETS,
-            policy=policy or SettlementPolicy(),
-        )
-        asking: dict[str, Any] = {**common, "host": self.host, "budgets": BUDGETS}
-        settling: dict[str, Any] = {
-            **asking,
-            "cache": self.cache,
-            "flights": self.flights,
-            "settlement": self.settlement,
-        }
-        sale_program = SaleProgram(self.programs, self.archive)
-        self.identify = IdentifyCustomer(**asking, flights=self.flights, session_ttl=TTL)
-        self.calculate = CalculateRewards(**asking, flights=self.flights, pricing=self.pricing)
-        self.finalize = FinalizeSession(**settling, pricing=self.pricing)
-        self.give_back = ReturnPurchase(**settling, programs=sale_program)
-        self.cancel = CancelSession(**common)
-        self.operate = OperateDelivery(**common)
-        self.status = GetSessionStatus(
-            store=self.store,
-            host=self.host,
-            clock=self.clock,
-            pricing=self.pricing,
-            settlement=self.settlement,
-            budgets=BUDGETS,
-        )
         self.queue = MemoryDeliveryQueue(self.store)
-        self.deliver = DeliverPending(
+        ports = Ports(
+            store=self.store,
             queue=self.queue,
             host=self.host,
-            settlement=self.settlement,
-            programs=sale_program,
+            cache=self.cache,
             clock=self.clock,
+            identifiers=self.identifiers,
             observer=self.notes,
-            budgets=BUDGETS,
-            pace=self.pace,
+            programs=self.programs,
+            archive=self.archive,
         )
+        self.settlement = Settlement(ports, self.pricing, BUDGETS, policy or SettlementPolicy())
+        sale_program = SaleProgram(self.programs, self.archive)
+        asking: dict[str, Any] = {"flights": self.flights, "budgets": BUDGETS}
+        settling: dict[str, Any] = {"settlement": self.settlement, "budgets": BUDGETS}
+        self.identify = IdentifyCustomer(ports, **asking, session_ttl=TTL)
+        self.calculate = CalculateRewards(ports, **asking, pricing=self.pricing)
+        self.finalize = FinalizeSession(ports, **settling, flights=self.flights, pricing=self.pricing)
+        self.give_back = ReturnPurchase(ports, **settling, flights=self.flights, programs=sale_program)
+        self.cancel = CancelSession(ports)
+        self.operate = OperateDelivery(ports)
+        self.status = GetSessionStatus(ports, **settling, pricing=self.pricing)
+        self.deliver = DeliverPending(ports, **settling, programs=sale_program, pace=self.pace)
 
     # -- shorthands
 

@@ -5,11 +5,11 @@ import pytest
 
 from loyalty_core.domain.errors import ConcurrentUpdate
 from loyalty_core.domain.session import SessionStatus
-from loyalty_core.use_cases import finalize_session
-from loyalty_core.use_cases.answers import promised_answer, return_answer, settled_answer
 from loyalty_core.use_cases.budgets import Deadline, StoreTime
-from loyalty_core.use_cases.errands import SALE
-from loyalty_core.use_cases.settlement import Try
+from loyalty_core.use_cases.finalize_answers import answer_now
+from loyalty_core.use_cases.sale_errand import SALE
+from loyalty_core.use_cases.session_answers import promised_answer, return_answer, settled_answer
+from loyalty_core.use_cases.turns import Try
 from tests.unit.session.examples import ACTIVE, LEASE, NOW, SITUATIONS
 from tests.unit.use_cases.counter import give_back, sold, stored_return
 from tests.unit.use_cases.shop import Shop
@@ -59,4 +59,4 @@ async def test_only_what_is_owed_is_delivered() -> None:
 def test_an_intent_that_is_gone_though_nobody_took_it_back() -> None:
     """It cannot be, and if it is, the till is told to look again rather than that it is settled."""
     with pytest.raises(ConcurrentUpdate):
-        finalize_session._answer_now(ACTIVE, NOW)
+        answer_now(ACTIVE, NOW)

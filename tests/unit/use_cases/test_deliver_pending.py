@@ -19,7 +19,7 @@ from loyalty_core.ports.loyalty_host import (
 )
 from loyalty_core.ports.session_store import StaleSession
 from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
-from loyalty_core.use_cases.settlement import SettlementPolicy
+from loyalty_core.use_cases.patience import SettlementPolicy
 from tests.unit.use_cases.shop import Shop, finalize, identify, session_of
 
 PATIENCE = timedelta(minutes=10)

@@ -7,7 +7,8 @@ from loyalty_core.domain.identifiers import ReturnId
 from loyalty_core.domain.program import built_in_program
 from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.loyalty_host import HostSessionReport
-from loyalty_core.use_cases.errands import SALE, ReturnErrand
+from loyalty_core.use_cases.return_errand import ReturnErrand
+from loyalty_core.use_cases.sale_errand import SALE
 from tests.unit.session.examples import ACTIVE, SITUATIONS, a_delivery, finalizing
 from tests.unit.session.test_session_returns import a_return, told, with_returns
 from tests.unit.use_cases.shop import Shop

@@ -6,7 +6,7 @@ import pytest
 
 from loyalty_core.domain.session import Cause
 from loyalty_core.domain.session_returns import first_owed
-from loyalty_core.use_cases.settlement import SettlementPolicy
+from loyalty_core.use_cases.patience import SettlementPolicy
 from tests.unit.use_cases.shop import BUDGETS, Shop, finalize
 
 GRACE = SettlementPolicy().grace

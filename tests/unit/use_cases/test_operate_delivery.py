@@ -20,7 +20,7 @@ from loyalty_core.domain.session import Cause, SessionStatus
 from loyalty_core.ports.loyalty_host import HostSilence
 from loyalty_core.ports.session_store import StaleSession
 from loyalty_core.use_cases.operate_delivery import Decision
-from loyalty_core.use_cases.settlement import SettlementPolicy
+from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.transitions import MAX_RACES
 from tests.unit.use_cases.counter import finalizing, give_back, lines, moved, sold, stored_return
 from tests.unit.use_cases.shop import Shop, finalize, status
