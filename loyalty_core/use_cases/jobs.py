@@ -2,19 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
+from loyalty_core.ports.job_ledger import JobName
 
-class JobName(StrEnum):
-    """The jobs, by the names operators know."""
-
-    EXPIRE_SESSIONS = "expire-sessions"
-    ARCHIVE_FINALIZED = "archive-finalized"
-    CLEAR_CACHE = "clear-cache"
-    RECONCILE = "reconcile"
+# A job is spoken of by its name wherever it is run, recorded or scheduled; here is where people look for it.
+__all__ = ["Batch", "Job", "JobName"]
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
