@@ -63,6 +63,11 @@ def parse_session_id(text: str) -> SessionId | None:
     return SessionId(UUID(text.removeprefix(_SESSION_PREFIX)))
 
 
+def intent_key(session_id: SessionId, number: int) -> str:
+    """The ``Idempotency-Key`` of a session's intent of that number: the same for each of its sends, and no other's."""
+    return f"{format_session_id(session_id)}:{number}"
+
+
 def receipt_id(year: int, number: int) -> ReceiptId:
     """``RCP-2026-001``: at least three digits, as many as the number needs."""
     return ReceiptId(f"RCP-{year}-{number:03d}")
