@@ -8,6 +8,7 @@ from loyalty_adapters.memory.host import Course, HostCall, LedgerEntry, MemoryHo
 from loyalty_adapters.memory.identifiers import MemoryIdentifierSource
 from loyalty_adapters.memory.programs import FixedProgram, MemoryProgramArchive
 from loyalty_adapters.memory.service import MemoryLoyalty
+from loyalty_adapters.memory.session_archive import MemorySessionArchive
 from loyalty_adapters.memory.sessions import MemorySessions
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "MemoryIdentifierSource",
     "MemoryLoyalty",
     "MemoryProgramArchive",
+    "MemorySessionArchive",
     "MemorySessions",
 ]

@@ -23,6 +23,7 @@ class MemorySessions:
         self.timeline: list[SessionChange] = []
         self._entries: dict[SessionId, list[TimelineEntry]] = {}
         self._sessions: dict[SessionId, Session] = {}
+        self._archived: set[SessionId] = set()
         self._holders: dict[Key, SessionId] = {}
         self._answers: dict[SessionId, dict[Call, bytes]] = {}
         self._snapshots: dict[CustomerId, CustomerSnapshot] = {}
@@ -84,7 +85,16 @@ class MemorySessions:
         """Put a new version of a session in place without a timeline entry: how a queue leases one."""
         self._sessions[session.id] = session
 
+    def is_archived(self, session_id: SessionId) -> bool:
+        """Whether the session has been put away since it was last changed."""
+        return session_id in self._archived
+
+    def put_away(self, session_id: SessionId) -> None:
+        """Move a session to the archive: nothing changes but the place where it is found."""
+        self._archived.add(session_id)
+
     def _put(self, session: Session) -> None:
+        self._archived.discard(session.id)
         stored = self._sessions.get(session.id)
         # As in the database, no transition writes what was said at identify: a name that was erased stays erased.
         opening = session.opening if stored is None else stored.opening
@@ -107,7 +117,12 @@ class MemorySessions:
         self._answers.clear()
 
     def _loaded(self, session: Session) -> Loaded:
-        return Loaded(session=session, now=self.clock.now(), answers=dict(self._answers.get(session.id, {})))
+        return Loaded(
+            session=session,
+            now=self.clock.now(),
+            answers=dict(self._answers.get(session.id, {})),
+            archived=session.id in self._archived,
+        )
 
     def _check(self, work: UnitOfWork) -> dict[Key, SessionId | None]:
         """What `work` does to the keys: who holds each from now on. Raises where it may not be done at all."""

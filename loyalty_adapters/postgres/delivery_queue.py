@@ -58,7 +58,8 @@ SELECT statement_timestamp(),
        s.points_reversed, s.points_restored, s.booked_points, s.new_balance, s.intents, s.delivery_number, s.begun_at,
        s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
        s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at,
-       CASE WHEN s.return_count > 0 THEN returns_of(s.id) END, false, s.address::text
+       CASE WHEN s.return_count > 0 THEN (SELECT returns FROM returned_goods WHERE session_id = s.id) END, false,
+       s.address::text
   FROM claimed s
  ORDER BY s.owed_since, s.id
 """

@@ -11,7 +11,7 @@ from loyalty_core.domain.member import Member
 from loyalty_core.ports.session_store import KeyProbe, Loaded
 from loyalty_core.ports.unit_of_work import CustomerSnapshot, Lane, UnitOfWork
 
-_FIND: Final[LiteralString] = """
+_LOADED: Final[LiteralString] = """
 SELECT statement_timestamp(),
        (SELECT body FROM idempotency_answers WHERE session_id = s.id AND call = 'identify'),
        (SELECT body FROM idempotency_answers WHERE session_id = s.id AND call = 'finalize'),
@@ -21,41 +21,30 @@ SELECT statement_timestamp(),
        s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
        s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.returns, s.archived,
        s.address::text
-  FROM session_rows s
- WHERE s.id = %(id)s::uuid
- LIMIT 1
 """
-
+# Nearly every session that is asked for is live, and a statement that names the archive opens all of its months.
+_FIND: Final[LiteralString] = _LOADED + "  FROM live_session_rows s WHERE s.id = %(id)s::uuid"
+# Both places in one moment, so that a session on its way between them is not missed.
+_FIND_ANYWHERE: Final[LiteralString] = _LOADED + "  FROM session_rows s WHERE s.id = %(id)s::uuid LIMIT 1"
 # Always one row, so that the clock comes back with the news that nobody holds the key.
-_FIND_BY_KEY: Final[LiteralString] = """
-SELECT statement_timestamp(),
-       (SELECT body FROM idempotency_answers WHERE session_id = s.id AND call = 'identify'),
-       (SELECT body FROM idempotency_answers WHERE session_id = s.id AND call = 'finalize'),
-       s.id, s.client_id, s.channel_id, s.transaction_id, s.customer_id, s.status, s.version, s.opening, s.tier,
-       s.created_at, s.expires_at, s.occurred_at, s.metadata, s.host_session, s.quote, s.intent, s.redeemed_points,
-       s.points_reversed, s.points_restored, s.booked_points, s.new_balance, s.intents, s.delivery_number, s.begun_at,
-       s.next_attempt_at, s.attempts, s.unanswered, s.sent_at, s.accepted_at, s.claimed_until, s.last_error,
-       s.parked_at, s.finalized_at, s.failure, s.deleted_at, s.closed_at, s.returns, s.archived,
-       s.address::text
+_BY_KEY: Final[LiteralString] = """,
+       (SELECT session_id FROM archived_transactions
+         WHERE channel_id = %(channel)s::text AND transaction_id = %(transaction)s::text)
   FROM (SELECT) AS one_row
-  LEFT JOIN LATERAL (
-        SELECT id FROM sessions
-         WHERE channel_id = %(channel)s::text AND transaction_id = %(transaction)s::text AND holds_key
-         UNION ALL
-        SELECT session_id FROM archived_transactions
-         WHERE channel_id = %(channel)s::text AND transaction_id = %(transaction)s::text
-         LIMIT 1
-       ) AS holder ON true
-  LEFT JOIN session_rows s ON s.id = holder.id
+  LEFT JOIN live_session_rows s
+    ON s.channel_id = %(channel)s::text AND s.transaction_id = %(transaction)s::text AND s.holds_key
 """
+_FIND_BY_KEY: Final[LiteralString] = _LOADED + _BY_KEY
 
 _FIND_SNAPSHOT: Final[LiteralString] = """
 SELECT tier, name, points, taken_at FROM customer_snapshots WHERE customer_id = %(customer)s::text
 """
+_ARCHIVED_HOLDER: Final = -1
+"""The column of `_FIND_BY_KEY` with the id of the archived session that holds the key."""
 
 
 class PostgresSessions:
-    """The `SessionStore` port on PostgreSQL. A read is one statement, and so is the commit of one change."""
+    """The `SessionStore` port on PostgreSQL. Reading a live session is one statement, and so is one commit."""
 
     def __init__(self, connections: Connections, addresses: RowAddresses) -> None:
         """`addresses` is shared with the queue, whose claims are read here by the writes that follow them."""
@@ -68,13 +57,22 @@ class PostgresSessions:
 
     async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
         """See `SessionStore.find`."""
-        rows = await read(self._connections.lane(lane), _FIND, {"id": session_id})
-        return loaded(rows[0], self._addresses) if rows else None
+        for statement in (_FIND, _FIND_ANYWHERE):
+            rows = await read(self._connections.lane(lane), statement, {"id": session_id})
+            if rows:
+                return loaded(rows[0], self._addresses)
+        return None
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         """See `SessionStore.find_by_key`."""
         (row,) = await read(self._intake, _FIND_BY_KEY, {"channel": channel, "transaction": transaction})
-        return KeyProbe(now=row[0], holder=None if row[SESSION_ID] is None else loaded(row, self._addresses))
+        archived = row[_ARCHIVED_HOLDER]
+        if row[SESSION_ID] is not None:
+            return KeyProbe(now=row[0], holder=loaded(row[:_ARCHIVED_HOLDER], self._addresses))
+        if archived is None:
+            return KeyProbe(now=row[0])
+        holder = await self.find(SessionId(archived))
+        return KeyProbe(now=row[0], gone=True) if holder is None else KeyProbe(now=holder.now, holder=holder)
 
     async def find_snapshot(self, customer: CustomerId) -> CustomerSnapshot | None:
         """See `SessionStore.find_snapshot`."""

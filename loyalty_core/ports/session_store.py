@@ -39,6 +39,8 @@ class KeyProbe(msgspec.Struct, frozen=True, kw_only=True):
 
     now: datetime
     holder: Loaded | None = None
+    gone: bool = False
+    """Whether it was held by an archived session that has been taken out of the archive since: refused for good."""
 
 
 class SessionStore(Protocol):

@@ -117,6 +117,10 @@ class IdentifyCustomer:
         races = 0
         while True:
             probe = await self._store.find_by_key(command.channel, command.transaction)
+            if probe.gone:
+                raise TransactionMismatch(
+                    "this channel and transaction belong to a sale whose records were put away; use a new transactionId"
+                )
             retired = None
             if probe.holder is not None:
                 if not probe.holder.session.has_expired(probe.now):

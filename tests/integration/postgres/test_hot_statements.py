@@ -9,6 +9,8 @@ import psycopg
 import pytest
 
 from loyalty_adapters.postgres import delivery_queue, sessions
+from loyalty_adapters.postgres.archive_months import month_of, months_at_hand
+from loyalty_adapters.postgres.archive_moves import BRING_BACK
 from loyalty_adapters.postgres.connections import Connections
 from loyalty_adapters.postgres.delivery_queue import PostgresDeliveryQueue
 from loyalty_adapters.postgres.row_addresses import RowAddresses
@@ -33,7 +35,8 @@ INSERT INTO sessions (
     quote, intent, earned_points, redeemed_points, points_reversed, points_restored, intents, delivery_number, begun_at,
     next_attempt_at, owed_since, owed_next_at, attempts, unanswered, booked_points, closed_at
 )
-SELECT gen_random_uuid(), client_id, channel_id, 'T-' || n, 'C-' || n / 2,
+SELECT overlay(gen_random_uuid()::text PLACING left(id::text, 13) FROM 1 FOR 13)::uuid, client_id, channel_id,
+       'T-' || n, 'C-' || n / 2,
        CASE WHEN owed THEN status ELSE 'finalized' END, version, opening, created_at, expires_at, metadata, quote,
        intent, 0, 0, 0, 0, 1, 1, begun_at + n * interval '1 ms', CASE WHEN owed THEN next_attempt_at END,
        CASE WHEN owed THEN begun_at + n * interval '1 ms' END, CASE WHEN owed THEN next_attempt_at END, 1, 0,
@@ -48,12 +51,22 @@ INSERT INTO archived_transactions SELECT channel_id, 'A-' || transaction_id, id 
 INSERT INTO sessions_archive
     (id, client_id, channel_id, transaction_id, customer_id, status, version, opening, created_at, expires_at, metadata,
      intents, earned_points, redeemed_points, points_reversed, points_restored, closed_at)
-SELECT gen_random_uuid(), client_id, channel_id, 'A-' || transaction_id, customer_id, 'cancelled', 2, opening,
-       created_at, expires_at, metadata, 0, 0, 0, 0, 0, now() FROM sessions;
+SELECT overlay(gen_random_uuid()::text PLACING left(id::text, 13) FROM 1 FOR 13)::uuid, client_id, channel_id,
+       'A-' || transaction_id, customer_id, 'cancelled', 2, opening, created_at, expires_at, metadata, 0, 0, 0, 0, 0,
+       now()
+  FROM sessions;
+INSERT INTO session_events (session_id, version, change_id, to_status, cause)
+SELECT id, 1, gen_random_uuid(), 'active', 'identified' FROM sessions ON CONFLICT DO NOTHING;
+INSERT INTO session_events_archive (session_id, version, change_id, to_status, cause, at)
+SELECT id, 1, gen_random_uuid(), 'active', 'identified', now() FROM sessions_archive;
 INSERT INTO returns
     (session_id, return_id, position, fingerprint, share, status, created_at, delivery_number, begun_at,
      next_attempt_at, attempts, unanswered)
 SELECT id, 'R-1', 1, 'e', '{}', 'accepted', now(), 2, now(), now(), 0, 0 FROM sessions;
+INSERT INTO returns_archive
+    (session_id, return_id, position, fingerprint, share, status, created_at, settled_at, failure, delivery_number,
+     begun_at, attempts, unanswered)
+SELECT id, 'R-1', 1, 'e', '{}', 'void', now(), now(), 'x', 2, now(), 0, 0 FROM sessions_archive;
 """
 
 
@@ -70,6 +83,8 @@ async def template(connections: Connections, operator: psycopg.AsyncConnection) 
     now = await store_now(store)
     session = await stored(store, owed(begun_at=now - MINUTE, next_attempt_at=now - SECOND))
     await operator.execute(_GROW, (ROWS,))
+    async with operator.transaction():
+        await months_at_hand(operator, [month_of(session.id)])
     await operator.execute(_GROW_THE_REST)
     await operator.execute("VACUUM ANALYZE")
     return session
@@ -81,6 +96,7 @@ async def test_no_hot_statement_reads_a_whole_table(connections: Connections, te
     (change,) = writes_of(unit(template, settled(template, template.created_at), Cause.HOST_ACCEPTED), RowAddresses())
     statements: dict[str, tuple[LiteralString, dict[str, Any]]] = {
         "find": (sessions._FIND, {"id": template.id}),
+        "find, live or archived": (sessions._FIND_ANYWHERE, {"id": template.id}),
         "find_by_key": (
             sessions._FIND_BY_KEY,
             {"channel": template.channel, "transaction": template.transaction},
@@ -90,6 +106,7 @@ async def test_no_hot_statement_reads_a_whole_table(connections: Connections, te
         "update": (UPDATE_SESSION, change.parameters),
         "update with returns": (UPDATE_SESSION_AND_RETURNS, {**change.parameters, "returns": "[]"}),
         "update at an address": (UPDATE_SESSION, {**change.parameters, "address": "(0,1)"}),
+        "bring back": (BRING_BACK, {"id": template.id, "version": 2}),
         "claim": (delivery_queue._CLAIM_DUE, {"limit": 100, "lease": LEASE, "soon": SECOND}),
     }
     async with connections.intake.connection() as connection:
@@ -119,6 +136,7 @@ async def test_a_claim_touches_only_what_it_takes(connections: Connections, temp
     "statement",
     [
         sessions._FIND,
+        sessions._FIND_ANYWHERE,
         sessions._FIND_BY_KEY,
         INSERT_SESSION,
         UPDATE_SESSION,

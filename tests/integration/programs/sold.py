@@ -117,5 +117,4 @@ async def sell(url: str, sales: list[Session]) -> None:
 async def put_away(url: str, sales: list[Session]) -> None:
     """Move `sales` to the archive."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as operator:
-        for sale in sales:
-            await archive(operator, sale)
+        await archive(operator, *sales)
