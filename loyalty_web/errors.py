@@ -1,6 +1,6 @@
 """What only the HTTP face refuses. Everything else is refused by the core."""
 
-from loyalty_core.domain.errors import LoyaltyError
+from loyalty_core.domain.errors import LoyaltyError, RetryableError
 
 
 class Unauthenticated(LoyaltyError):
@@ -45,4 +45,15 @@ class NotJson(LoyaltyError):
     code = "unsupported_media_type"
 
     def __init__(self) -> None:
-        super().__init__("send the body as `Content-Type: application/json`, in UTF-8")
+        super().__init__("send the body as `Content-Type: application/json`, in UTF-8 and not compressed")
+
+
+class RateLimited(RetryableError):
+    """More calls than the caller's allowance has left; nothing was done."""
+
+    code = "rate_limited"
+
+    def __init__(self, by: str, *, retry_after: float, headers: list[tuple[bytes, bytes]]) -> None:
+        whose = "this client" if by == "client" else "this address without a valid API key"
+        super().__init__(f"too many calls of {whose}; nothing was done, repeat the call later", retry_after=retry_after)
+        self.headers = headers

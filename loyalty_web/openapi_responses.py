@@ -14,12 +14,15 @@ _EVERY_CALL: Final = (
     "unauthenticated",
     "scope_missing",
     "validation_failed",
+    "malformed_request",
+    "request_timeout",
+    "header_too_large",
     "rate_limited",
     "overloaded",
     "storage_unavailable",
     "internal_error",
 )
-_WITH_BODY: Final = ("body_too_large", "request_timeout", "unsupported_media_type", "outcome_unknown")
+_WITH_BODY: Final = ("body_too_large", "unsupported_media_type", "outcome_unknown")
 
 
 def problems(*codes: str, body: bool = True) -> dict[int, ResponseSpec]:

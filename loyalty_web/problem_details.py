@@ -45,6 +45,7 @@ class Kind(NamedTuple):
 
 KINDS: Final[Mapping[str, Kind]] = {
     "validation_failed": Kind(HTTPStatus.BAD_REQUEST, "The request is not valid"),
+    "malformed_request": Kind(HTTPStatus.BAD_REQUEST, "The request cannot be read"),
     "pdi_rejected": Kind(HTTPStatus.BAD_REQUEST, "The loyalty host rejected the request"),
     "unauthenticated": Kind(HTTPStatus.UNAUTHORIZED, "A valid API key is required"),
     "channel_not_allowed": Kind(HTTPStatus.FORBIDDEN, "The API key may not act for this channel"),
@@ -64,6 +65,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "unsupported_media_type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
     "transaction_mismatch": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The transaction was used with another payload"),
     "over_return": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "More is returned than was sold"),
+    "header_too_large": Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The header is too large"),
     "rate_limited": Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many calls"),
     "pdi_unauthorized": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The loyalty host refused our credentials"),
     "redemption_needs_pdi": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Redemption needs the loyalty host"),
@@ -189,6 +191,12 @@ def _response(
 ) -> Response[bytes]:
     facts = RequestFacts.of(request.scope)
     facts.note(code=code)
+    body = problem_bytes(code, detail, facts.trace_id, members or {})
+    return Response(body, status_code=KINDS[code].status, media_type=PROBLEM_JSON, headers=dict(headers))
+
+
+def problem_bytes(code: str, detail: str, trace_id: str, members: Mapping[str, Any] | None = None) -> bytes:
+    """A problem as it is sent; `members` are fields of `Problem`."""
     kind = KINDS[code]
     problem = Problem(
         type=f"/docs#{code}",
@@ -196,10 +204,10 @@ def _response(
         status=kind.status,
         code=code,
         detail=detail,
-        trace_id=facts.trace_id,
+        trace_id=trace_id,
         **(members or {}),
     )
-    return Response(_ENCODER.encode(problem), status_code=kind.status, media_type=PROBLEM_JSON, headers=dict(headers))
+    return _ENCODER.encode(problem)
 
 
 def _field_errors(error: HTTPException) -> tuple[FieldError, ...] | None:

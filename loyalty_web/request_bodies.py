@@ -55,8 +55,8 @@ class JsonRequest(Request[Caller, ApiKey, State]):
             ValidationFailed: there is none.
         """
         media_type, _ = self.content_type
-        if media_type != "application/json":
-            raise NotJson
+        if media_type != "application/json" or self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise NotJson  # nothing is unpacked here: what a few bytes unpack to has no bound
         seconds: float = self.app.state[BODY_SECONDS]
         try:
             async with asyncio.timeout(seconds):

@@ -1,6 +1,7 @@
 """What one request may cost: bytes and seconds, for its header and its body."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -54,11 +55,13 @@ async def test_a_chunked_body_of_300_kib_is_refused(service: Service) -> None:
 
 
 async def test_only_json_is_taken(service: Service) -> None:
-    """Forms and texts are 415; JSON with a character set is JSON."""
+    """Forms and texts are 415, and so is what would have to be unpacked; JSON with a character set is JSON."""
     body = {"sessionId": "s"}
     for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""):
         reply = await service.post("/cancel", body, headers={"Content-Type": kind})
         assert (415, "unsupported_media_type") == reply.refusal
+    packed = await service.post("/cancel", gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
+    assert (415, "unsupported_media_type") == packed.refusal
     reply = await service.post("/cancel", body, headers={"Content-Type": "application/json; charset=utf-8"})
     assert (404, "session_not_found") == reply.refusal
 
