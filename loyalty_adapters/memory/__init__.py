@@ -6,6 +6,7 @@ from loyalty_adapters.memory.clock import ManualClock
 from loyalty_adapters.memory.delivery_queue import MemoryDeliveryQueue
 from loyalty_adapters.memory.host import Course, HostCall, LedgerEntry, MemoryHost
 from loyalty_adapters.memory.identifiers import MemoryIdentifierSource
+from loyalty_adapters.memory.job_ledger import MemoryJobLedger
 from loyalty_adapters.memory.programs import FixedProgram, MemoryProgramArchive
 from loyalty_adapters.memory.service import MemoryLoyalty
 from loyalty_adapters.memory.session_archive import MemorySessionArchive
@@ -22,6 +23,7 @@ __all__ = [
     "MemoryDeliveryQueue",
     "MemoryHost",
     "MemoryIdentifierSource",
+    "MemoryJobLedger",
     "MemoryLoyalty",
     "MemoryProgramArchive",
     "MemorySessionArchive",

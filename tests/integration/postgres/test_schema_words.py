@@ -8,6 +8,7 @@ import pytest
 
 from loyalty_core.domain.purchase_return import ReturnStatus
 from loyalty_core.domain.session import Cause, SessionStatus
+from loyalty_core.ports.job_ledger import RunStatus
 from loyalty_core.ports.unit_of_work import Call
 
 
@@ -23,6 +24,7 @@ from loyalty_core.ports.unit_of_work import Call
         ("session_events", "cause", Cause),
         ("session_events_archive", "cause", Cause),
         ("idempotency_answers", "call", Call),
+        ("job_runs", "status", RunStatus),
     ],
 )
 async def test_every_word_is_allowed_and_no_other(
