@@ -10,6 +10,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from typing_extensions import override
 
+from loyalty_core.domain.session import TERMINAL
 from loyalty_core.use_cases.answers import (
     CancelAnswer,
     FinalizeAnswer,
@@ -24,7 +25,8 @@ from loyalty_web.controllers.health import HealthAnswer
 from loyalty_web.health import Health
 from loyalty_web.json_numbers import ExactNumber
 from loyalty_web.openapi_examples import ANSWERS, REQUESTS
-from loyalty_web.problem_details import Problem
+from loyalty_web.openapi_links import LINKS, headers_of
+from loyalty_web.problem_details import PROBLEM_JSON, Problem
 from loyalty_web.return_schemas import ReturnGoodsRequest
 from loyalty_web.schemas import CalculateRequest, CancelRequest, FinalizeRequest, IdentifyRequest
 
@@ -46,6 +48,8 @@ _DESCRIBED: Final = (
     Health,
     Problem,
 )
+# The framework describes the items of a list by their Python type alone.
+_MORE_OF_PARAMETERS: Final = {("/sessions", "status"): {"items": {"type": "string", "enum": sorted(TERMINAL)}}}
 
 
 def configuration() -> OpenAPIConfig:
@@ -76,7 +80,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     paths = msgspec.json.decode(msgspec.json.encode(document["paths"]))
     for path, operations in paths.items():
         for operation in operations.values():
-            _add_examples(path, operation)
+            _add_what_is_ours(path, operation)
             if path.startswith("/health"):
                 operation["security"] = []
     components = {**document["components"], "schemas": _numbers_as_numbers(schemas)}
@@ -116,8 +120,9 @@ def _numbers_as_numbers(schema: Any) -> Any:
             return schema
 
 
-def _add_examples(path: str, operation: dict[str, Any]) -> None:
+def _add_what_is_ours(path: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
+        parameter["schema"] |= _MORE_OF_PARAMETERS.get((path, parameter["name"]), {})
         # A header cannot be null, only absent.
         alternatives = parameter["schema"].pop("oneOf", [{}])
         parameter["schema"] |= next(kind for kind in alternatives if kind.get("type") != "null")
@@ -130,3 +135,6 @@ def _add_examples(path: str, operation: dict[str, Any]) -> None:
     for status, response in operation["responses"].items():
         if (path, status) in ANSWERS:
             response["content"]["application/json"]["example"] = ANSWERS[path, status]
+        if (path, status) in LINKS:
+            response["links"] = LINKS[path, status]
+        response["headers"] = headers_of(path, status, problem=PROBLEM_JSON in response.get("content", {}))

@@ -10,13 +10,11 @@ from litestar.openapi.spec import Example
 
 from loyalty_web.problem_details import KINDS, PROBLEM_JSON, Problem
 
+_OPEN_TO_ALL: Final = ("validation_failed", "malformed_request", "request_timeout", "header_too_large")
 _EVERY_CALL: Final = (
+    *_OPEN_TO_ALL,
     "unauthenticated",
     "scope_missing",
-    "validation_failed",
-    "malformed_request",
-    "request_timeout",
-    "header_too_large",
     "rate_limited",
     "overloaded",
     "storage_unavailable",
@@ -27,8 +25,17 @@ _WITH_BODY: Final = ("body_too_large", "unsupported_media_type", "outcome_unknow
 
 def problems(*codes: str, body: bool = True) -> dict[int, ResponseSpec]:
     """The errors of a call: those it names, and those that every call (with a body) can give."""
+    return _by_status(*_EVERY_CALL, *(_WITH_BODY if body else ()), *codes)
+
+
+def open_to_all() -> dict[int, ResponseSpec]:
+    """The errors of a call that needs no key: those of requests that are none."""
+    return _by_status(*_OPEN_TO_ALL)
+
+
+def _by_status(*codes: str) -> dict[int, ResponseSpec]:
     by_status: defaultdict[HTTPStatus, list[str]] = defaultdict(list)
-    for code in (*_EVERY_CALL, *(_WITH_BODY if body else ()), *codes):
+    for code in codes:
         by_status[KINDS[code].status].append(code)
     return {
         status.value: ResponseSpec(

@@ -9,6 +9,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from loyalty_web.authentication import OPEN_TO_ALL
 from loyalty_web.health import Health, HealthMonitor, uptime
+from loyalty_web.openapi_responses import open_to_all
 
 _OPEN: Final[dict[str, Any]] = {OPEN_TO_ALL: True}
 
@@ -27,6 +28,7 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     opt=_OPEN,
     summary="Whether the process answers",
     response_description="It does.",
+    responses=open_to_all(),
     sync_to_thread=False,
     tags=["health"],
 )
@@ -36,7 +38,8 @@ def health() -> HealthAnswer:
 
 
 def _unless(meaning: str) -> dict[int, ResponseSpec]:
-    return {HTTP_503_SERVICE_UNAVAILABLE: ResponseSpec(Health, generate_examples=False, description=meaning)}
+    down = ResponseSpec(Health, generate_examples=False, description=meaning)
+    return {**open_to_all(), HTTP_503_SERVICE_UNAVAILABLE: down}
 
 
 @get(
