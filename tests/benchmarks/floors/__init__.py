@@ -1,0 +1,1 @@
+"""What could at best be reached: the same work with nothing of ours around it."""
