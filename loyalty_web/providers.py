@@ -10,6 +10,7 @@ from litestar.di import Provide
 from loyalty_core.domain.caller import Caller
 from loyalty_core.ports.api_keys import ApiKey
 from loyalty_web.container import Container
+from loyalty_web.desk import Desk
 
 ThingT = TypeVar("ThingT")
 
@@ -18,16 +19,10 @@ def dependencies(container: Container) -> dict[str, Provide]:
     """Everything a handler may name as a parameter."""
     return {
         "caller": Provide(_caller, sync_to_thread=False),
-        "identify_customer": _from(container.identify_customer),
-        "calculate_rewards": _from(container.calculate_rewards),
-        "finalize_session": _from(container.finalize_session),
-        "cancel_session": _from(container.cancel_session),
-        "return_purchase": _from(container.return_purchase),
-        "get_session_status": _from(container.get_session_status),
+        "desk": Provide(_desk_of(container), sync_to_thread=False),
         "list_sessions": _from(container.list_sessions),
         "monitor": _from(container.health),
         "metrics_text": Provide(lambda: container.telemetry().registry, sync_to_thread=False),
-        "program": Provide(lambda: container.programs().current(), sync_to_thread=False),
     }
 
 
@@ -38,6 +33,13 @@ def _from(make: Callable[[], ThingT]) -> Provide:
         return make()
 
     return Provide(give, sync_to_thread=False)
+
+
+def _desk_of(container: Container) -> Callable[[Request[Caller, ApiKey, State]], Desk]:
+    def desk(request: Request[Caller, ApiKey, State]) -> Desk:
+        return Desk(request.user, container.programs().current(), container.loyalty())
+
+    return desk
 
 
 def _caller(request: Request[Caller, ApiKey, State]) -> Caller:

@@ -10,7 +10,6 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPT
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import SessionNotFound
 from loyalty_core.domain.identifiers import parse_session_id
-from loyalty_core.domain.program import RewardProgram
 from loyalty_core.domain.purchase_return import ReturnStatus
 from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.api_keys import ApiKey, Scope
@@ -22,15 +21,11 @@ from loyalty_core.use_cases.answers import (
     ReturnAnswer,
     StatusAnswer,
 )
-from loyalty_core.use_cases.calculate_rewards import CalculateRewards
-from loyalty_core.use_cases.cancel_session import CancelSession
-from loyalty_core.use_cases.finalize_session import FinalizeSession
-from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
-from loyalty_core.use_cases.identify_customer import IdentifyCustomer
-from loyalty_core.use_cases.return_purchase import ReturnPurchase
+from loyalty_core.use_cases.get_session_status import GetStatus
 from loyalty_web.answered import Answered
 from loyalty_web.authentication import requires
 from loyalty_web.conditional import entity_tag, expected_version
+from loyalty_web.desk import Desk
 from loyalty_web.openapi_responses import accepted, problems
 from loyalty_web.request_facts import RequestFacts
 from loyalty_web.return_schemas import ReturnGoodsRequest
@@ -59,11 +54,10 @@ SessionInQuery = Annotated[str, QueryParameter(name="sessionId", description="Th
                          "concurrent_update", "pdi_unauthorized"))  # fmt: skip
 async def identify(
     data: JSONBody[IdentifyRequest],
-    caller: NamedDependency[Caller],
-    identify_customer: NamedDependency[IdentifyCustomer],
+    desk: NamedDependency[Desk],
 ) -> Answered[IdentifyAnswer]:
     """Repeating the call gives the first answer, byte for byte, with `Idempotent-Replayed: true`."""
-    return Answered.recorded(await identify_customer(data.command(caller)), HTTP_201_CREATED)
+    return Answered.recorded(await desk.loyalty.identify(data.command(desk.caller)), HTTP_201_CREATED)
 
 
 @post("/calculateRewards", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Quote the points of a basket",
@@ -73,13 +67,11 @@ async def identify(
                          "pdi_unauthorized"))  # fmt: skip
 async def calculate_rewards(
     data: JSONBody[CalculateRequest],
-    caller: NamedDependency[Caller],
-    program: NamedDependency[RewardProgram],
-    calculate_rewards: NamedDependency[CalculateRewards],
+    desk: NamedDependency[Desk],
     if_match: IfMatch = None,
 ) -> Answered[QuoteAnswer]:
     """Repeatable until the sale is finalized; a basket equal to the one last quoted gets that quote again."""
-    quote = await calculate_rewards(data.command(caller, program, expected_version(if_match)))
+    quote = await desk.loyalty.calculate(data.command(desk.caller, desk.program, expected_version(if_match)))
     return Answered(quote, HTTP_200_OK)
 
 
@@ -91,13 +83,11 @@ async def calculate_rewards(
                             "concurrent_update", "redemption_needs_pdi", "pdi_unauthorized")})  # fmt: skip
 async def finalize(
     data: JSONBody[FinalizeRequest],
-    caller: NamedDependency[Caller],
-    program: NamedDependency[RewardProgram],
-    finalize_session: NamedDependency[FinalizeSession],
+    desk: NamedDependency[Desk],
     if_match: IfMatch = None,
 ) -> Answered[FinalizeAnswer]:
     """200: booked. 202: it settles exactly once, or ends `failed` with PDI's reason; ask for the status."""
-    recorded = await finalize_session(data.command(caller, program, expected_version(if_match)))
+    recorded = await desk.loyalty.finalize(data.command(desk.caller, desk.program, expected_version(if_match)))
     if recorded.answer.status is not SessionStatus.FINALIZING:
         return Answered.recorded(recorded, HTTP_200_OK)
     return Answered.recorded(recorded, HTTP_202_ACCEPTED, _where_to_look(recorded.answer.session_id))
@@ -109,20 +99,18 @@ async def finalize(
                          "illegal_transition", "concurrent_update"))  # fmt: skip
 async def cancel(
     data: JSONBody[CancelRequest],
-    caller: NamedDependency[Caller],
-    cancel_session: NamedDependency[CancelSession],
+    desk: NamedDependency[Desk],
     if_match: IfMatch = None,
 ) -> Answered[CancelAnswer]:
     """Possible while nothing has been sent to PDI for it."""
-    return Answered(await cancel_session(data.command(caller, expected_version(if_match))), HTTP_200_OK)
+    return Answered(await desk.loyalty.cancel(data.command(desk.caller, expected_version(if_match))), HTTP_200_OK)
 
 
 @get("/getSessionStatus", guards=POS, tags=["sale"], summary="How a session stands",
       response_description="The session.",
      responses=problems("session_not_found", body=False))  # fmt: skip
 async def get_session_status(
-    caller: NamedDependency[Caller],
-    get_session_status: NamedDependency[GetSessionStatus],
+    desk: NamedDependency[Desk],
     session_id: SessionInQuery,
     request: Request[Caller, ApiKey, State],
 ) -> Answered[StatusAnswer]:
@@ -131,7 +119,7 @@ async def get_session_status(
     if name is None:
         raise SessionNotFound
     RequestFacts.of(request.scope).note(sessionId=session_id)
-    status = await get_session_status(GetStatus(caller=caller, session_id=name))
+    status = await desk.loyalty.status(GetStatus(caller=desk.caller, session_id=name))
     return Answered(status, HTTP_200_OK, headers={"ETag": entity_tag(status.version)})
 
 
@@ -143,16 +131,14 @@ async def get_session_status(
                             "pdi_unauthorized")})  # fmt: skip
 async def return_goods(
     data: JSONBody[ReturnGoodsRequest],
-    caller: NamedDependency[Caller],
-    program: NamedDependency[RewardProgram],
-    return_purchase: NamedDependency[ReturnPurchase],
+    desk: NamedDependency[Desk],
     if_match: IfMatch = None,
 ) -> Answered[ReturnAnswer]:
     """200: PDI has taken the points back. 202: it does exactly once, or the return ends `rejected`; ask for the status.
 
     Points go back by the share of the sale that comes back; when everything has come back, exactly what was booked.
     """
-    recorded = await return_purchase(data.command(caller, program, expected_version(if_match)))
+    recorded = await desk.loyalty.give_back(data.command(desk.caller, desk.program, expected_version(if_match)))
     if recorded.answer.status is not ReturnStatus.ACCEPTED:
         return Answered.recorded(recorded, HTTP_200_OK)
     return Answered.recorded(recorded, HTTP_202_ACCEPTED, _where_to_look(recorded.answer.session_id))

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, Final, NoReturn
 
 import pytest
@@ -118,7 +119,9 @@ async def test_nothing_secret_is_written(watched: Watched, pdi: Pdi) -> None:
 
 async def test_a_bug_does_not_quote_what_it_failed_on(watched: Watched) -> None:
     """An unexpected error is logged by its kind and place; the caller gets a trace id and nothing else."""
-    with watched.container.identify_customer.override(Object(Faulty())):
+    loyalty = copy(watched.container.loyalty())
+    loyalty.identify = Faulty()
+    with watched.container.loyalty.override(Object(loyalty)):
         answer = await watched.identify("TX-1", customer=PHONE)
     assert (500, "internal_error") == answer.refusal
     for text in (await watched.written(), answer.body.decode()):
