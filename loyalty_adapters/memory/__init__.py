@@ -11,6 +11,7 @@ from loyalty_adapters.memory.programs import FixedProgram, MemoryProgramArchive
 from loyalty_adapters.memory.service import MemoryLoyalty
 from loyalty_adapters.memory.session_archive import MemorySessionArchive
 from loyalty_adapters.memory.sessions import MemorySessions
+from loyalty_adapters.memory.sweeps import MemoryAnswerRecords, MemorySessionSweep
 
 __all__ = [
     "Course",
@@ -19,6 +20,7 @@ __all__ = [
     "LedgerEntry",
     "ManualClock",
     "MemoryAnswerCache",
+    "MemoryAnswerRecords",
     "MemoryApiKeys",
     "MemoryDeliveryQueue",
     "MemoryHost",
@@ -27,5 +29,6 @@ __all__ = [
     "MemoryLoyalty",
     "MemoryProgramArchive",
     "MemorySessionArchive",
+    "MemorySessionSweep",
     "MemorySessions",
 ]

@@ -1,5 +1,7 @@
 """Sessions in this process's memory, with the behaviour of the real store and none of its durability."""
 
+from datetime import datetime
+
 import msgspec
 
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
@@ -26,6 +28,7 @@ class MemorySessions:
         self._archived: set[SessionId] = set()
         self._holders: dict[Key, SessionId] = {}
         self._answers: dict[SessionId, dict[Call, bytes]] = {}
+        self._answered: dict[tuple[SessionId, Call], datetime] = {}
         self._snapshots: dict[CustomerId, CustomerSnapshot] = {}
 
     async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:  # noqa: ARG002 - memory has no connections
@@ -58,6 +61,7 @@ class MemorySessions:
         if work.answer is not None and not work.answer.item:
             answers = self._answers.setdefault(work.changes[-1].after.id, {})
             answers[work.answer.call] = work.answer.body
+            self._answered[work.changes[-1].after.id, work.answer.call] = self.clock.now()
         if work.snapshot is not None:
             kept = self._snapshots.get(work.snapshot.customer)
             if kept is None or kept.at < work.snapshot.at:
@@ -70,7 +74,7 @@ class MemorySessions:
         for session in theirs:
             nameless = msgspec.structs.replace(session.opening, name=None)
             self._sessions[session.id] = msgspec.structs.replace(session, opening=nameless)
-            self._answers.get(session.id, {}).pop(Call.IDENTIFY, None)
+            self.drop_answer(session.id, Call.IDENTIFY)
         return len(theirs)
 
     def all(self) -> tuple[Session, ...]:
@@ -112,9 +116,20 @@ class MemorySessions:
         )
         self._entries.setdefault(change.after.id, []).append(entry)
 
+    def answers_before(self, moment: datetime) -> list[tuple[SessionId, Call]]:
+        """Whose answers of which call were given before then, the oldest first."""
+        old = sorted((at, key) for key, at in self._answered.items() if at < moment)
+        return [key for _, key in old]
+
+    def drop_answer(self, session_id: SessionId, call: Call) -> None:
+        """Forget one answer of record, if it is kept."""
+        self._answers.get(session_id, {}).pop(call, None)
+        self._answered.pop((session_id, call), None)
+
     def clear_answers(self) -> None:
-        """Forget all answers of record, as the job that clears them does."""
+        """Forget all answers of record, as the job that clears them does in time."""
         self._answers.clear()
+        self._answered.clear()
 
     def _loaded(self, session: Session) -> Loaded:
         return Loaded(
