@@ -33,7 +33,8 @@ from loyalty_web.request_bodies import BODY_SECONDS, MAX_BODY_BYTES, JsonRequest
 def create_app(container: Container) -> ASGIApp:
     """The service as one ASGI application. Everything in `container` is opened by its lifespan and closed after it."""
     app = OneProgram(create_litestar(container), container.programs())
-    return Edge(app, container.traces(), container.telemetry().metrics)
+    hsts_seconds = container.settings().proxies.hsts_seconds
+    return Edge(app, container.traces(), container.telemetry().metrics, container.origins(), hsts_seconds)
 
 
 def create_litestar(container: Container) -> Litestar:
@@ -60,8 +61,8 @@ def create_litestar(container: Container) -> Litestar:
             *read_here,
         ],
         dependencies=dependencies(container),
-        # In the order in which calls are judged: whose it is, then (between the two) how often, then the body.
-        middleware=[Authentication(container.keyring())],
+        # The order in which calls are judged: whose it is, how often, and only then its body.
+        middleware=[Authentication(container.keyring(), container.rate_limits(), container.origins())],
         exception_handlers=exception_handlers(),
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,

@@ -8,9 +8,12 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Guard, Receive, Scope, Send
 
+from loyalty_core.ports.api_keys import ApiKey
 from loyalty_core.ports.api_keys import Scope as KeyScope
-from loyalty_web.errors import ScopeMissing, Unauthenticated
+from loyalty_web.errors import RateLimited, ScopeMissing, Unauthenticated
 from loyalty_web.keyring import Keyring
+from loyalty_web.origins import Origins
+from loyalty_web.rate_limits import RateLimits
 from loyalty_web.request_facts import RequestFacts
 
 OPEN_TO_ALL: Final = "open_to_all"
@@ -24,18 +27,40 @@ class Authentication(ASGIMiddleware):
     scopes = (ScopeType.HTTP,)
     exclude_opt_key = OPEN_TO_ALL
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, limits: RateLimits, origins: Origins) -> None:
         self._keyring = keyring
+        self._limits = limits
+        self._origins = origins
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Judge, and go on."""
-        key = await self._keyring.open(_presented(scope))
-        if key is None:
-            raise Unauthenticated
+        facts = RequestFacts.of(scope)
+        try:
+            key = await self._key(scope)
+            facts.note(client=key.client, keyId=key.id)
+            facts.headers += await self._limits.check_client(key.client)
+        except RateLimited as refusal:
+            facts.headers += refusal.headers
+            facts.is_logged = False  # a flood of calls is not to become one of log; refusals are counted, and summed up
+            raise
         scope["user"] = key.caller()
         scope["auth"] = key
-        RequestFacts.of(scope).note(client=key.client, keyId=key.id)
         await next_app(scope, receive, send)
+
+    async def _key(self, scope: Scope) -> ApiKey:
+        """The key that opens, or a refusal; for an address that sends too many others, without looking any up.
+
+        Keys that this process knows still open then: behind one address there may be a whole shop, of which one till
+        is ill.
+        """
+        presented, limits = _presented(scope), self._limits
+        if limits.shuts_out_anybody and not self._keyring.knows(presented):
+            limits.check_address(self._origins.address_of(scope))
+        key = await self._keyring.open(presented)
+        if key is None:
+            await limits.note_failure(self._origins.address_of(scope))
+            raise Unauthenticated
+        return key
 
 
 def requires(scope: KeyScope) -> Guard:

@@ -13,6 +13,7 @@ from typing import Final
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Singleton
 
+from loyalty_adapters.memory.allowances import MemoryAllowances
 from loyalty_adapters.observability import LogForm, MetricsRegistry, Telemetry, TelemetryForm, Tracing, tracing
 from loyalty_adapters.pdi import CircuitSettings, PdiClient, PdiSettings
 from loyalty_adapters.postgres.api_keys import PostgresApiKeys
@@ -25,6 +26,7 @@ from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.session_directory import PostgresSessionDirectory
 from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_adapters.postgres.settings import PostgresSettings
+from loyalty_adapters.redis.allowances import RedisAllowances
 from loyalty_adapters.redis.answer_cache import RedisAnswerCache
 from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.ports.clock import Clock
@@ -36,10 +38,12 @@ from loyalty_core.use_cases.list_sessions import ListSessions
 from loyalty_core.use_cases.loyalty import Loyalty, Policy
 from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_web.api_keys import Peppers
-from loyalty_web.health import CheckStatus, HealthMonitor, HostView
+from loyalty_web.health import CheckStatus, Degraded, HealthMonitor, HostView
 from loyalty_web.keyring import Keyring
+from loyalty_web.origins import Origins, parse_networks
 from loyalty_web.program_watch import ProgramWatch
 from loyalty_web.programs import ProgramInForce, program_at_start
+from loyalty_web.rate_limits import LimitPolicy, RateLimits
 from loyalty_web.settings import CustomerIdForm, Environment, Settings
 from loyalty_web.vitals import QueueWatch, watched
 
@@ -124,8 +128,21 @@ def _telemetry_form(settings: Settings) -> TelemetryForm:
     )
 
 
+def _limits(settings: Settings) -> LimitPolicy:
+    return settings.limits.policy()
+
+
+def _origins(settings: Settings) -> Origins:
+    return Origins(parse_networks(settings.proxies.trusted), settings.proxies.header)
+
+
 def _health(
-    settings: Settings, connections: Connections, answers: RedisAnswerCache, host: PdiClient, telemetry: Telemetry
+    settings: Settings,
+    connections: Connections,
+    answers: RedisAnswerCache,
+    allowances: RedisAllowances,
+    host: PdiClient,
+    telemetry: Telemetry,
 ) -> HealthMonitor:
     pools = telemetry.database({"intake": connections.intake.stats, "outcome": connections.outcome.stats})
 
@@ -140,9 +157,15 @@ def _health(
         pools.look()
         telemetry.dependencies_seen(statuses)
 
+    async def redis() -> None:
+        await answers.ping()
+        if allowances.is_away:  # it answers, but not as fast as limits need it: each process counts by itself
+            allowances.look_again()
+            raise Degraded
+
     return HealthMonitor(
         database=lambda: ping(connections),
-        redis=answers.ping,
+        redis=redis,
         host=view,
         interval=settings.watch.health_interval,
         strict=settings.watch.strict,
@@ -188,11 +211,27 @@ class Container(DeclarativeContainer):
         on_call=telemetry.provided.host_called,
         on_circuit=telemetry.provided.circuit_changed,
     )
-    health = Singleton(_health, settings, connections, answers, host, telemetry)
+    allowances = Singleton(
+        RedisAllowances,
+        settings.provided.cache.url,
+        around=traces.provided.redis,
+        on_change=telemetry.provided.limits_shared,
+    )
+    health = Singleton(_health, settings, connections, answers, allowances, host, telemetry)
     queue_watch = Singleton(_queue_watch, settings, delivery_queue, clock, telemetry)
 
     peppers = Singleton(Peppers, settings.provided.keys.pepper, settings.provided.keys.previous_pepper)
     keyring = Singleton(Keyring, api_keys, peppers, clock)
+    origins = Singleton(_origins, settings)
+    rate_limits = Singleton(
+        RateLimits,
+        allowances,
+        Singleton(MemoryAllowances, clock),
+        Singleton(_limits, settings),
+        clock,
+        on_refusal=telemetry.provided.metrics.rate_limit_hit,
+        on_alone=telemetry.provided.limit_judged_alone,
+    )
     program = Singleton(program_at_start, settings.provided.service.program)
     programs = Singleton(ProgramInForce, program, program_archive, clock)
     program_watch = Singleton(ProgramWatch, settings.provided.service.program, programs)
@@ -236,6 +275,7 @@ async def running(container: Container) -> AsyncIterator[None]:
             open_until_the_end.enter_context(container.telemetry().registry.serve(address, watch.metrics_port))
         await open_until_the_end.enter_async_context(container.connections())
         open_until_the_end.push_async_callback(container.answers().close)
+        open_until_the_end.push_async_callback(container.allowances().close)
         await open_until_the_end.enter_async_context(container.host())
         await open_until_the_end.enter_async_context(watched(container.health(), container.queue_watch()))
         await open_until_the_end.enter_async_context(container.programs().kept())

@@ -9,6 +9,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from loyalty_web.origins import Origins
 from loyalty_web.request_facts import Meter, RequestFacts, Traces
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
@@ -26,10 +27,15 @@ _log = structlog.get_logger(context="LoyaltyController")
 class Edge:
     """An ASGI application around the application."""
 
-    def __init__(self, app: ASGIApp, traces: Traces, meter: Meter) -> None:
+    def __init__(
+        self, app: ASGIApp, traces: Traces, meter: Meter, origins: Origins | None = None, hsts_seconds: int = 0
+    ) -> None:
+        """Who came by TLS, which `origins` tell, is asked to for the next `hsts_seconds`; by none of either."""
         self._app = app
         self._traces = traces
         self._meter = meter
+        self._origins = origins if hsts_seconds else None
+        self._hsts = (b"strict-transport-security", b"max-age=%d" % hsts_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -44,13 +50,15 @@ class Edge:
         if request_id is not None:
             facts.note(requestId=request_id.decode())
         always = [*_ALWAYS, (b"x-request-id", request_id or facts.trace_id.encode())]
+        if self._origins is not None and self._origins.is_secure(scope):
+            always.append(self._hsts)
         status = _SERVER_ERROR
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                message["headers"] = [*message["headers"], *always]
+                message["headers"] = [*message["headers"], *always, *facts.headers]
             await send(message)
 
         try:
@@ -76,7 +84,7 @@ def _names(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, bytes | 
 
 
 def _write(method: str, route: str, facts: RequestFacts, status: int, seconds: float) -> None:
-    if route in _QUIET and status < _SERVER_ERROR:
+    if (route in _QUIET or not facts.is_logged) and status < _SERVER_ERROR:
         return
     fields = {"method": method, "route": route, "status": status, "duration": round(seconds * 1000, 1), **facts.fields}
     message = fields.pop("message", None) or "Request answered"

@@ -40,6 +40,10 @@ class HealthStatus(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+class Degraded(Exception):
+    """A dependency answers, but not as it should."""
+
+
 class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One dependency."""
 
@@ -78,8 +82,8 @@ class HostView(NamedTuple):
 
 
 Ping = Callable[[], Awaitable[object]]
-"""Returns where the dependency answers; raises `Overloaded` where it is ours that cannot ask, anything else where it
-is away."""
+"""Returns where the dependency answers; raises `Degraded` where it does so badly, `Overloaded` where it is ours that
+cannot ask, anything else where it is away."""
 
 
 def uptime() -> int:
@@ -170,7 +174,7 @@ class HealthMonitor:
         try:
             async with asyncio.timeout(self._patience):
                 await ping()
-        except Overloaded:
+        except (Overloaded, Degraded):
             return Check(status=CheckStatus.DEGRADED, latency=None)
         except Exception:  # noqa: BLE001 - every way of not answering means the same here
             return Check(status=CheckStatus.DOWN, latency=None)

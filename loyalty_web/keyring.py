@@ -21,6 +21,7 @@ REMEMBERED: Final = 4096
 """Keys that are known at once, those that do not exist included; the one not asked for longest is forgotten."""
 COARSELY: Final = timedelta(minutes=1)
 """How far the time of a key's last use may lag behind; so often at most is it written."""
+_NOBODY: Final = KeyId("")
 _LOOK_UP: Final = 2.0
 _WRITE_USES: Final = 5.0
 
@@ -56,6 +57,11 @@ class Keyring:
             return None
         self._note_use(presented, stored, now)
         return stored
+
+    def knows(self, presented: str) -> bool:
+        """Whether there is a key of that name, as far as this process remembers; asks nobody."""
+        known = self._known.get(key_id_of(presented) or _NOBODY)
+        return known is not None and known.key is not None
 
     @asynccontextmanager
     async def noting_uses(self) -> AsyncIterator[None]:

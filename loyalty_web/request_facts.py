@@ -49,6 +49,10 @@ class RequestFacts:
     def __init__(self, work: Work) -> None:
         self.trace_id = work.trace_id
         self.fields = work.facts
+        self.headers: list[tuple[bytes, bytes]] = []
+        """For the answer, whatever becomes of the call."""
+        self.is_logged = True
+        """Whether the call gets a line of its own in the log, if nothing goes wrong."""
 
     def note(self, **fields: Fact) -> None:
         """Remember for the log line; names are those of the line's fields."""

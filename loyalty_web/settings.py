@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from loyalty_core.use_cases.pricing import Authority
+from loyalty_web.protection_settings import LimitSettings, ProxySettings, check_protection
 from loyalty_web.variables import Reader, Row, Section, Variable, table
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -298,6 +299,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     budgets: BudgetSettings
     queue: QueueSettings
     keys: KeySettings
+    limits: LimitSettings
+    proxies: ProxySettings
     watch: WatchSettings
 
     @property
@@ -316,6 +319,8 @@ SECTIONS: Final = (
     CacheSettings,
     HostSettings,
     KeySettings,
+    LimitSettings,
+    ProxySettings,
     LogSettings,
     BudgetSettings,
     QueueSettings,
@@ -339,6 +344,8 @@ def read_settings() -> Settings:
     budgets = reader.read(BudgetSettings)
     queue = reader.read(QueueSettings)
     keys = reader.read(KeySettings)
+    limits = reader.read(LimitSettings)
+    proxies = reader.read(ProxySettings)
     watch = reader.read(WatchSettings)
     environment = Environment.PRODUCTION if service is None else service.environment
     if database is not None:
@@ -349,6 +356,7 @@ def read_settings() -> Settings:
         _check_host(reader, host, environment)
     if watch is not None:
         _check_watch(reader, watch, web)
+    check_protection(reader, limits, proxies)
     reader.finish()
     return Settings(
         service=_whole(service),
@@ -360,6 +368,8 @@ def read_settings() -> Settings:
         budgets=_whole(budgets),
         queue=_whole(queue),
         keys=_whole(keys),
+        limits=_whole(limits),
+        proxies=_whole(proxies),
         watch=_whole(watch),
     )
 

@@ -86,6 +86,11 @@ class Metrics:
             make.gauge("job_last_success_timestamp_seconds", "When a job last succeeded.", "job_name", mode="livemax")
         )
         self.findings = Labelled(make.counter("reconciliation_findings", "Differences from PDI's books.", "kind"))
+        self.limits_shared = make.gauge(
+            "rate_limits_shared", "Whether rate limits hold over all processes: 1, or 0 in each alone.", mode="livemin"
+        )
+        self.limits_shared.set(1)
+        self.limits_alone = make.counter("rate_limits_alone", "Calls counted by a process alone, without Redis.")
         self.rate_limited = Labelled(make.counter("rate_limited", "Calls turned away for their rate.", "by"))
 
         self.dependencies = Labelled(

@@ -55,6 +55,14 @@ class Telemetry:
         """The mirror of answers was asked: counted."""
         self._cache.happened(event)
 
+    def limits_shared(self, shared: bool) -> None:
+        """Rate limits hold over all processes from now on, or in each alone."""
+        self.metrics.limits_shared.set(1 if shared else 0)
+
+    def limit_judged_alone(self) -> None:
+        """A call was counted by this process alone."""
+        self.metrics.limits_alone.inc()
+
     def dependencies_seen(self, statuses: Mapping[str, str]) -> None:
         """How the dependencies are: ``up``, ``degraded`` or ``down``."""
         for name, status in statuses.items():

@@ -20,6 +20,7 @@ from loyalty_web.api_keys import NewKey, new_key
 from loyalty_web.app import create_app
 from loyalty_web.container import Container
 from loyalty_web.http_protocol import ServiceConfig
+from loyalty_web.protection_settings import LimitSettings
 from loyalty_web.settings import (
     BudgetSettings,
     CacheSettings,
@@ -127,6 +128,7 @@ def settings(database_url: str, redis_url: str, pdi: Pdi, **sections: Section) -
         "host": HostSettings(url=pdi.url, client_id=pdi.client_id, client_secret=pdi.client_secret),
         "budgets": BudgetSettings(identify=1.0, calculate=1.0, finalize=1.0, give_back=1.0, status=0.5),
         "keys": KeySettings(pepper=PEPPER),
+        "limits": LimitSettings(failed_burst=100_000),
     }
     chosen = ours | sections
     sections_of: dict[str, Any] = {name: chosen.get(name) or kind() for name, kind in get_type_hints(Settings).items()}
