@@ -3,6 +3,8 @@ from typing import Final
 from typing_extensions import override
 
 from loyalty_adapters.observability.metrics import Metrics
+from loyalty_core.domain.difference import DifferenceKind
+from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Session
 from loyalty_core.domain.session_quote import SessionQuote
 from loyalty_core.ports.observer import NullObserver
@@ -45,6 +47,10 @@ class MetricsObserver(NullObserver):
     @override
     def outcome_not_recorded(self, session: Session) -> None:
         self._metrics.outcomes_not_recorded.inc()
+
+    @override
+    def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
+        self._metrics.reconciliation_found(kind.value)
 
     def _count(self, kind: str, before: int, after: int) -> None:
         if after > before:

@@ -7,7 +7,8 @@ import structlog
 from typing_extensions import override
 
 from loyalty_adapters.observability.traces import TraceContext, read_traceparent
-from loyalty_core.domain.identifiers import format_session_id
+from loyalty_core.domain.difference import DifferenceKind
+from loyalty_core.domain.identifiers import SessionId, format_session_id
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import SessionQuote
 from loyalty_core.ports.observer import Observer
@@ -106,6 +107,10 @@ class LoggingObserver(Observer):
     @override
     def outcome_not_recorded(self, session: Session) -> None:
         _log.error("PDI was asked and what came of it could not be written", **_subject(session))
+
+    @override
+    def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
+        _log.warning("PDI's books differ", sessionId=format_session_id(session), difference=kind.value)
 
 
 def _subject(session: Session) -> dict[str, str | int | float | bool | None]:

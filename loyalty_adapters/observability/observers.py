@@ -5,6 +5,8 @@ from typing import Any
 import structlog
 from typing_extensions import override
 
+from loyalty_core.domain.difference import DifferenceKind
+from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Session
 from loyalty_core.domain.session_quote import SessionQuote
 from loyalty_core.ports.observer import Observer
@@ -60,6 +62,11 @@ class Observers(Observer):
     def outcome_not_recorded(self, session: Session) -> None:
         for observer in self._all:
             _tell(observer.outcome_not_recorded, session)
+
+    @override
+    def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
+        for observer in self._all:
+            _tell(observer.difference_found, session, kind)
 
 
 def _tell(hear: Callable[..., None], *news: Any) -> None:

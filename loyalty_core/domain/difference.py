@@ -63,6 +63,19 @@ class DifferenceKind(StrEnum):
     """The host answered for others and not for this session, however often it was asked."""
 
 
+TOLD_WITHOUT_A_REPORT: Final = frozenset(
+    {
+        DifferenceKind.SESSION_UNKNOWN_AT_HOST,
+        DifferenceKind.BOOKED_OTHERWISE,
+        DifferenceKind.REDEMPTION_REFUSED,
+        DifferenceKind.STILL_OWED,
+        DifferenceKind.NOT_ANSWERED,
+    }
+)
+"""What can be told of a session that the host does not know, or that we cannot ask about. Of the other kinds nothing
+can be said then: one that is on record is neither confirmed nor over."""
+
+
 class Side(msgspec.Struct, frozen=True, kw_only=True):
     """What one of the two says."""
 

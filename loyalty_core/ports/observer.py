@@ -1,6 +1,8 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
+from loyalty_core.domain.difference import DifferenceKind
+from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Session
 from loyalty_core.domain.session_quote import SessionQuote
 from loyalty_core.ports.unit_of_work import Call, SessionChange
@@ -41,6 +43,10 @@ class Observer(Protocol):
         """The host was asked, and what came of it could not be written; a worker will find out."""
         ...
 
+    def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
+        """Reconciliation has found something on which the host's books and ours disagree, and has recorded it."""
+        ...
+
 
 class NullObserver:
     """An observer that does not look."""
@@ -70,4 +76,7 @@ class NullObserver:
         """Nothing."""
 
     def outcome_not_recorded(self, session: Session) -> None:
+        """Nothing."""
+
+    def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
         """Nothing."""
