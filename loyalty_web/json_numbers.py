@@ -26,6 +26,24 @@ class ExactNumber:
         return f"ExactNumber({self.value})"
 
 
+class WholeNumber:
+    """A JSON number without a fraction, however it was written: to JSON, `5` and `5.0` are the same integer."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: int) -> None:
+        self.value: Final = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WholeNumber) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return f"WholeNumber({self.value})"
+
+
 def exact_number(text: str) -> Decimal:
     """A number with a fraction or an exponent, as a decimal; handed every such token by the JSON decoder.
 
@@ -42,8 +60,12 @@ def convert_custom(kind: type, value: Any) -> Any:
     """A field of a custom type; the decoder hands it whatever JSON value it found there.
 
     Raises:
-        TypeError: the value is not a JSON number.
+        TypeError: the value is not a JSON number, or has a fraction where it may not.
     """
+    if kind is WholeNumber:
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or value != int(value):
+            raise TypeError("must be an integer")
+        return WholeNumber(int(value))
     if kind is not ExactNumber:
         raise NotImplementedError(f"no request has a field of type {kind.__name__}")
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):

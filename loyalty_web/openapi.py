@@ -23,7 +23,7 @@ from loyalty_core.use_cases.list_sessions import SessionPage
 from loyalty_web.authentication import OPEN_TO_ALL
 from loyalty_web.controllers.health import HealthAnswer
 from loyalty_web.health import Health
-from loyalty_web.json_numbers import ExactNumber
+from loyalty_web.json_numbers import ExactNumber, WholeNumber
 from loyalty_web.openapi_examples import ANSWERS, REQUESTS
 from loyalty_web.openapi_links import LINKS, headers_of
 from loyalty_web.problem_details import PROBLEM_JSON, Problem
@@ -104,6 +104,8 @@ class _ExactJson(JsonRenderPlugin):
 def _schema_of(kind: type[Any]) -> dict[str, Any]:
     if kind is ExactNumber:
         return {"type": "number"}
+    if kind is WholeNumber:
+        return {"type": "integer"}
     raise NotImplementedError(f"no schema for {kind.__name__}")
 
 

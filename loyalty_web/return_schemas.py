@@ -11,7 +11,7 @@ from loyalty_core.domain.identifiers import ReturnId, check_external_id, parse_s
 from loyalty_core.domain.program import RewardProgram
 from loyalty_core.domain.return_request import InvalidReturn, ReturnLine, ReturnRequest, check_request
 from loyalty_core.use_cases.return_purchase import ReturnGoods
-from loyalty_web.json_numbers import ExactNumber
+from loyalty_web.json_numbers import ExactNumber, WholeNumber
 from loyalty_web.schemas import Body, Identifier, SessionName
 
 _WORDS = {"lines": "items", "quantity": "qty"}
@@ -21,7 +21,7 @@ class ReturnItemRequest(Body, frozen=True, kw_only=True):
     """Some of one line of the sale: by its position, or by a SKU that no other line carries."""
 
     line: Annotated[
-        int | None,
+        WholeNumber | None,
         msgspec.Meta(
             description="The line's position in the sale, from 0. A sale without lines has one, of quantity 1.",
             extra_json_schema={"minimum": 0, "maximum": 499},
@@ -35,6 +35,10 @@ class ReturnItemRequest(Body, frozen=True, kw_only=True):
             extra_json_schema={"exclusiveMinimum": 0, "exclusiveMaximum": 10**6},
         ),
     ]
+
+    def returned(self) -> ReturnLine:
+        """The line, its bounds not yet checked."""
+        return ReturnLine(self.qty.value, None if self.line is None else self.line.value, self.sku)
 
 
 class ReturnGoodsRequest(Body, frozen=True, kw_only=True):
@@ -68,7 +72,7 @@ class ReturnGoodsRequest(Body, frozen=True, kw_only=True):
             # Left out it means everything, and a till that found nothing to list must not give everything back.
             raise ValidationFailed.of("items", "must have an entry; leave it out to return all that is left")
         request = ReturnRequest(
-            lines=tuple(ReturnLine(item.qty.value, item.line, item.sku) for item in self.items or ()),
+            lines=tuple(item.returned() for item in self.items or ()),
             amount=None if self.amount is None else self.amount.value,
         )
         try:

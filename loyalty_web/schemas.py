@@ -26,7 +26,7 @@ from loyalty_core.use_cases.calculate_rewards import Calculate
 from loyalty_core.use_cases.cancel_session import MAX_REASON, Cancel
 from loyalty_core.use_cases.finalize_figures import Finalize
 from loyalty_core.use_cases.identify_customer import Identify
-from loyalty_web.json_numbers import ExactNumber
+from loyalty_web.json_numbers import ExactNumber, WholeNumber
 
 _IDENTIFIER: Final = {"pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"}
 _AMOUNT: Final = {"type": "number", "minimum": 0, "exclusiveMaximum": 10**10}
@@ -39,9 +39,11 @@ Identifier = Annotated[str, msgspec.Meta(extra_json_schema=_IDENTIFIER)]
 Instant = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time", "pattern": _INSTANT})]
 Amount = Annotated[ExactNumber, msgspec.Meta(extra_json_schema=_AMOUNT)]
 SessionName = Annotated[str, msgspec.Meta(description="The `sessionId` that `/identify` answered.")]
-Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_REASON})]
+# Letters, marks, numbers, punctuation, symbols and the space: what Python calls printable.
+_PRINTABLE: Final = r"^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$"
+Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_REASON, "pattern": _PRINTABLE})]
 Points = Annotated[
-    int,
+    WholeNumber,
     msgspec.Meta(description="Points the customer pays with.", extra_json_schema={"minimum": 0, "maximum": 2**63 - 1}),
 ]
 
@@ -124,7 +126,7 @@ class CalculateRequest(Body, frozen=True, kw_only=True):
             SessionNotFound: no session could have that name.
         """
         lines = _lines(self.items)
-        redeem = self.redeem_points or 0
+        redeem = 0 if self.redeem_points is None else self.redeem_points.value
         _check_basket("transactionAmount", self.transaction_amount.value, lines, redeem, program)
         return Calculate(
             caller=caller,
@@ -157,7 +159,7 @@ class FinalizeRequest(Body, frozen=True, kw_only=True):
             SessionNotFound: no session could have that name.
         """
         lines = None if self.items is None else _lines(self.items)
-        redeem = self.redeem_points or 0
+        redeem = 0 if self.redeem_points is None else self.redeem_points.value
         check_external_id("transactionId", self.transaction_id)
         if self.quote_id is not None:
             check_external_id("quoteId", self.quote_id)

@@ -23,6 +23,7 @@ from loyalty_web.authoring.quote_page import quote_page
 from loyalty_web.authoring.reasons import reason
 from loyalty_web.cli.named_programs import program_named
 from loyalty_web.cli.plainly import plainly
+from loyalty_web.json_numbers import WholeNumber
 from loyalty_web.request_bodies import decode
 from loyalty_web.schemas import CalculateRequest, SessionName
 
@@ -89,7 +90,7 @@ def _basket(body: bytes, program: RewardProgram, channel: ChannelId, redeem: int
     given: BasketBody = decode(body, BasketBody)
     given = msgspec.structs.replace(given, session_id=_NO_SESSION)
     if redeem is not None:
-        given = msgspec.structs.replace(given, redeem_points=redeem)
+        given = msgspec.structs.replace(given, redeem_points=WholeNumber(redeem))
     asked = given.command(Caller(ClientId("author"), channels=(channel,)), program, None)
     return Basket(amount=asked.amount, lines=asked.lines, channel=channel, redeem_points=asked.redeem_points)
 

@@ -41,7 +41,7 @@ IfMatch = Annotated[
         name="If-Match",
         description="The `ETag` of the status that was read, where the call must not meet a newer version.",
         examples=[Example(value='"3"')],
-        schema_extra={"pattern": '^(\\*|(W/)?"[^"]*")$'},
+        schema_extra={"pattern": '^(\\*|(W/)?"[!#-~]*")$'},
         required=False,
     ),
 ]

@@ -99,6 +99,13 @@ def test_spellings_of_a_number_mean_the_same(text: str) -> None:
     assert usual.fingerprint() == command.fingerprint()
 
 
+@pytest.mark.parametrize("text", ["5", "5.0", "5e0", "0.5e1", "50E-1"])
+def test_spellings_of_an_integer_mean_the_same(text: str) -> None:
+    """To JSON they are one number, and the description says `integer`: points are taken however they are written."""
+    body = f'{{"sessionId":"{SESSION}","transactionAmount":1,"redeemPoints":{text}}}'
+    assert 5 == decode(body.encode(), CalculateRequest).command(CALLER, built_in_program(), None).redeem_points
+
+
 def test_null_is_absent() -> None:
     """For every optional field; a required one is still required."""
     body = (
