@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import msgspec
 
+from loyalty_core.ports.reconciliation import Reconciliation
 from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.calculate_rewards import CalculateRewards
 from loyalty_core.use_cases.cancel_session import CancelSession
 from loyalty_core.use_cases.deliver_pending import DeliverPending
 from loyalty_core.use_cases.delivery_pace import DeliveryPace, PacePolicy
+from loyalty_core.use_cases.enquiries import EnquiryPolicy
 from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus
@@ -18,7 +20,9 @@ from loyalty_core.use_cases.operate_delivery import OperateDelivery
 from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.pricing import Authority, Pricing
 from loyalty_core.use_cases.programs import SaleProgram
+from loyalty_core.use_cases.reconcile_sessions import ReconcileSessions
 from loyalty_core.use_cases.return_purchase import ReturnPurchase
+from loyalty_core.use_cases.session_comparison import SessionComparison
 from loyalty_core.use_cases.settlement import Settlement
 
 
@@ -29,6 +33,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Budgets = msgspec.field(default_factory=Budgets)
     settlement: SettlementPolicy = msgspec.field(default_factory=SettlementPolicy)
     pace: PacePolicy = msgspec.field(default_factory=PacePolicy)
+    enquiries: EnquiryPolicy = msgspec.field(default_factory=EnquiryPolicy)
     session_ttl: timedelta = timedelta(hours=24)
 
 
@@ -55,3 +60,22 @@ class Loyalty:
             ports, settlement=settlement, programs=programs, budgets=budgets, pace=DeliveryPace(policy.pace)
         )
         self.decide = OperateDelivery(ports)
+        self._ports, self._policy = ports, policy
+        self._comparison = SessionComparison(
+            ports,
+            settlement=settlement,
+            programs=programs,
+            budgets=budgets,
+            overdue_after=policy.settlement.park_after,
+            figure_is_ours=policy.authority is Authority.LOCAL,
+        )
+
+    def reconciling(self, work: Reconciliation) -> ReconcileSessions:
+        """The job that compares sessions with the host's books; `work` is over the sessions of the same store."""
+        return ReconcileSessions(
+            self._ports,
+            work,
+            comparison=self._comparison,
+            budgets=self._policy.budgets,
+            policy=self._policy.enquiries,
+        )
