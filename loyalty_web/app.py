@@ -28,6 +28,7 @@ from loyalty_web.openapi import configuration
 from loyalty_web.problem_details import exception_handlers
 from loyalty_web.providers import dependencies
 from loyalty_web.request_bodies import BODY_SECONDS, MAX_BODY_BYTES, JsonRequest
+from loyalty_web.saturation import Saturation
 
 
 def create_app(container: Container) -> ASGIApp:
@@ -61,8 +62,11 @@ def create_litestar(container: Container) -> Litestar:
             *read_here,
         ],
         dependencies=dependencies(container),
-        # The order in which calls are judged: whose it is, how often, and only then its body.
-        middleware=[Authentication(container.keyring(), container.rate_limits(), container.origins())],
+        # The order in which calls are judged: whose it is, how often, whether there is room, and only then its body.
+        middleware=[
+            Authentication(container.keyring(), container.rate_limits(), container.origins()),
+            Saturation(container.admission()),
+        ],
         exception_handlers=exception_handlers(),
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,

@@ -41,7 +41,7 @@ class Authentication(ASGIMiddleware):
             facts.headers += await self._limits.check_client(key.client)
         except RateLimited as refusal:
             facts.headers += refusal.headers
-            facts.is_logged = False  # a flood of calls is not to become one of log; refusals are counted, and summed up
+            facts.is_logged = False  # a tally of refusals is
             raise
         scope["user"] = key.caller()
         scope["auth"] = key

@@ -4,8 +4,8 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Final
@@ -34,9 +34,11 @@ from loyalty_core.ports.delivery_queue import DeliveryQueue
 from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.delivery_pace import PacePolicy
+from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.list_sessions import ListSessions
 from loyalty_core.use_cases.loyalty import Loyalty, Policy
 from loyalty_core.use_cases.patience import SettlementPolicy
+from loyalty_web.admission import Admission, Aside, ClockAside
 from loyalty_web.api_keys import Peppers
 from loyalty_web.health import CheckStatus, Degraded, HealthMonitor, HostView
 from loyalty_web.keyring import Keyring
@@ -45,6 +47,7 @@ from loyalty_web.program_watch import ProgramWatch
 from loyalty_web.programs import ProgramInForce, program_at_start
 from loyalty_web.rate_limits import LimitPolicy, RateLimits
 from loyalty_web.settings import CustomerIdForm, Environment, Settings
+from loyalty_web.tally import Tally
 from loyalty_web.vitals import QueueWatch, watched
 
 _LOOKS_PER_COUNT: Final = 5
@@ -132,6 +135,23 @@ def _limits(settings: Settings) -> LimitPolicy:
     return settings.limits.policy()
 
 
+def _admission(settings: Settings, tally: Tally, telemetry: Telemetry) -> Admission:
+    def shed(why: str, client: str) -> None:
+        telemetry.metrics.calls_shed[why,].inc()
+        tally.count(f"client {client}: {why}")
+
+    return Admission(settings.load.policy(), shed)
+
+
+def _around_pdi(traces: Tracing) -> Callable[[str], AbstractContextManager[object]]:
+    """A call to PDI has its span, and is not worked on meanwhile."""
+    return lambda endpoint: Aside(traces.pdi(endpoint))
+
+
+def _flights() -> Flights:
+    return Flights(around_waits=Aside)
+
+
 def _origins(settings: Settings) -> Origins:
     return Origins(parse_networks(settings.proxies.trusted), settings.proxies.header)
 
@@ -142,6 +162,7 @@ def _health(
     answers: RedisAnswerCache,
     allowances: RedisAllowances,
     host: PdiClient,
+    admission: Admission,
     telemetry: Telemetry,
 ) -> HealthMonitor:
     pools = telemetry.database({"intake": connections.intake.stats, "outcome": connections.outcome.stats})
@@ -155,6 +176,7 @@ def _health(
 
     def looked(statuses: Mapping[str, CheckStatus]) -> None:
         pools.look()
+        telemetry.load_is(admission.at_work, admission.waiting)
         telemetry.dependencies_seen(statuses)
 
     async def redis() -> None:
@@ -207,7 +229,7 @@ class Container(DeclarativeContainer):
         Singleton(pdi_settings, settings),
         clock,
         headers=traces.provided.headers,
-        around=traces.provided.pdi,
+        around=Singleton(_around_pdi, traces),
         on_call=telemetry.provided.host_called,
         on_circuit=telemetry.provided.circuit_changed,
     )
@@ -217,7 +239,9 @@ class Container(DeclarativeContainer):
         around=traces.provided.redis,
         on_change=telemetry.provided.limits_shared,
     )
-    health = Singleton(_health, settings, connections, answers, allowances, host, telemetry)
+    tally = Singleton(Tally, clock)
+    admission = Singleton(_admission, settings, tally, telemetry)
+    health = Singleton(_health, settings, connections, answers, allowances, host, admission, telemetry)
     queue_watch = Singleton(_queue_watch, settings, delivery_queue, clock, telemetry)
 
     peppers = Singleton(Peppers, settings.provided.keys.pepper, settings.provided.keys.previous_pepper)
@@ -229,6 +253,7 @@ class Container(DeclarativeContainer):
         Singleton(MemoryAllowances, clock),
         Singleton(_limits, settings),
         clock,
+        tally,
         on_refusal=telemetry.provided.metrics.rate_limit_hit,
         on_alone=telemetry.provided.limit_judged_alone,
     )
@@ -241,13 +266,13 @@ class Container(DeclarativeContainer):
         queue=delivery_queue,
         host=host,
         cache=answers,
-        clock=clock,
+        clock=Singleton(ClockAside, clock),
         identifiers=identifiers,
         observer=observer,
         programs=programs,
         archive=program_archive,
     )
-    loyalty = Singleton(Loyalty, ports, Singleton(_policy, settings))
+    loyalty = Singleton(Loyalty, ports, Singleton(_policy, settings), Singleton(_flights))
     flights = loyalty.provided.flights
     identify_customer = loyalty.provided.identify
     calculate_rewards = loyalty.provided.calculate

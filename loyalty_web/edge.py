@@ -84,7 +84,7 @@ def _names(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, bytes | 
 
 
 def _write(method: str, route: str, facts: RequestFacts, status: int, seconds: float) -> None:
-    if (route in _QUIET or not facts.is_logged) and status < _SERVER_ERROR:
+    if not facts.is_logged or (route in _QUIET and status < _SERVER_ERROR):
         return
     fields = {"method": method, "route": route, "status": status, "duration": round(seconds * 1000, 1), **facts.fields}
     message = fields.pop("message", None) or "Request answered"

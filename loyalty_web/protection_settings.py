@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Final
 
 from loyalty_core.ports.allowances import Allowance
+from loyalty_web.admission import AdmissionPolicy
 from loyalty_web.origins import ProxyHeader, parse_networks
 from loyalty_web.rate_limits import LimitPolicy
 from loyalty_web.variables import Reader, Section, Variable
@@ -58,6 +59,32 @@ class LimitSettings(Section, frozen=True, kw_only=True):
             by_client=parse_client_limits(self.by_client),
             failures=_allowance(self.failed_rate, self.failed_burst),
         )
+
+
+class LoadSettings(Section, frozen=True, kw_only=True):
+    """How much a process takes on."""
+
+    at_work: Annotated[
+        int,
+        Variable(
+            name="CALLS_AT_WORK",
+            least=1,
+            most=10_000,
+            meaning="Calls that a process works on at once; those that wait for PDI do not count",
+        ),
+    ] = 64
+    waiting: Annotated[
+        int,
+        Variable(name="CALLS_WAITING", least=0, most=100_000, meaning="Calls that wait for their turn at most"),
+    ] = 256
+    patience: Annotated[
+        float,
+        Variable(name="CALL_WAIT_SECONDS", least=0.001, most=60, meaning="How long a call waits for its turn at most"),
+    ] = 0.5
+
+    def policy(self) -> AdmissionPolicy:
+        """The bounds, as they are applied."""
+        return AdmissionPolicy(self.at_work, self.waiting, self.patience)
 
 
 class ProxySettings(Section, frozen=True, kw_only=True):

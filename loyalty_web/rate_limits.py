@@ -6,23 +6,19 @@ from math import ceil
 from typing import Final, TypeAlias
 
 import msgspec
-import structlog
 
 from loyalty_core.domain.identifiers import ClientId
 from loyalty_core.ports.allowances import Allowance, Allowances, AllowancesAway, Grant
 from loyalty_core.ports.clock import Clock
 from loyalty_web.errors import RateLimited
+from loyalty_web.tally import Tally
 
 CLIENT: Final = "client"
 ADDRESS: Final = "address"
 _REMEMBERED: Final = 4096
 """Refusals that are known at once, of clients and of addresses each; the oldest is forgotten, and asked for again."""
-_TELL_AFTER: Final = 10.0
-"""Seconds between two lines of log about refusals. A line for each would make a flood of calls one of log."""
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
-
-_log = structlog.get_logger(context="RateLimits")
 
 
 class LimitPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +45,7 @@ class RateLimits:
         own: Allowances,
         policy: LimitPolicy,
         clock: Clock,
+        tally: Tally,
         *,
         on_refusal: Callable[[str], None] = lambda _: None,
         on_alone: Callable[[], None] = lambda: None,
@@ -58,12 +55,11 @@ class RateLimits:
         self._own = own
         self._policy = policy
         self._clock = clock
+        self._tally = tally
         self._on_refusal = on_refusal
         self._on_alone = on_alone
         self._clients = _Refusals(clock)
         self._addresses = _Refusals(clock)
-        self._untold: dict[str, int] = {}
-        self._told_at = clock.monotonic() - _TELL_AFTER
 
     async def check_client(self, client: ClientId) -> Headers:
         """Count one call of `client`; the headers that tell it where it stands.
@@ -121,23 +117,8 @@ class RateLimits:
 
     def _refusal(self, by: str, who: str, allowance: Allowance, wait: float) -> RateLimited:
         self._on_refusal(by)
-        self._tell(f"{by} {who}")
+        self._tally.count(f"{by} {who}: rate")
         return RateLimited(by, retry_after=wait, headers=standing(by, allowance, 0, max(1.0, wait)))
-
-    def _tell(self, who: str) -> None:
-        """Log who was turned away and how often, now and then."""
-        if len(self._untold) < _REMEMBERED:
-            self._untold[who] = self._untold.get(who, 0) + 1
-        now = self._clock.monotonic()
-        if now - self._told_at >= _TELL_AFTER:
-            self._told_at = now
-            most = sorted(self._untold.items(), key=lambda entry: -entry[1])[:_NAMED]
-            _log.warning("Calls were turned away for their rate", inAll=sum(self._untold.values()), most=dict(most))
-            self._untold = {}
-
-
-_NAMED: Final = 5
-"""Of those who were turned away most often, in one line of log."""
 
 
 class _Refusals:

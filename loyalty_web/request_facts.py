@@ -52,7 +52,7 @@ class RequestFacts:
         self.headers: list[tuple[bytes, bytes]] = []
         """For the answer, whatever becomes of the call."""
         self.is_logged = True
-        """Whether the call gets a line of its own in the log, if nothing goes wrong."""
+        """Whether the call gets a line of its own in the log; not where it was turned away, one of many."""
 
     def note(self, **fields: Fact) -> None:
         """Remember for the log line; names are those of the line's fields."""

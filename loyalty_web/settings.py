@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from loyalty_core.use_cases.pricing import Authority
-from loyalty_web.protection_settings import LimitSettings, ProxySettings, check_protection
+from loyalty_web.protection_settings import LimitSettings, LoadSettings, ProxySettings, check_protection
 from loyalty_web.variables import Reader, Row, Section, Variable, table
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -300,6 +300,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue: QueueSettings
     keys: KeySettings
     limits: LimitSettings
+    load: LoadSettings
     proxies: ProxySettings
     watch: WatchSettings
 
@@ -320,6 +321,7 @@ SECTIONS: Final = (
     HostSettings,
     KeySettings,
     LimitSettings,
+    LoadSettings,
     ProxySettings,
     LogSettings,
     BudgetSettings,
@@ -345,6 +347,7 @@ def read_settings() -> Settings:
     queue = reader.read(QueueSettings)
     keys = reader.read(KeySettings)
     limits = reader.read(LimitSettings)
+    load = reader.read(LoadSettings)
     proxies = reader.read(ProxySettings)
     watch = reader.read(WatchSettings)
     environment = Environment.PRODUCTION if service is None else service.environment
@@ -369,6 +372,7 @@ def read_settings() -> Settings:
         queue=_whole(queue),
         keys=_whole(keys),
         limits=_whole(limits),
+        load=_whole(load),
         proxies=_whole(proxies),
         watch=_whole(watch),
     )

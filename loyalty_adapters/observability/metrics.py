@@ -86,6 +86,9 @@ class Metrics:
             make.gauge("job_last_success_timestamp_seconds", "When a job last succeeded.", "job_name", mode="livemax")
         )
         self.findings = Labelled(make.counter("reconciliation_findings", "Differences from PDI's books.", "kind"))
+        self.calls_at_work = make.gauge("calls_at_work", "Calls that are worked on, not waiting for PDI.")
+        self.calls_waiting = make.gauge("calls_waiting", "Calls that wait for their turn.")
+        self.calls_shed = Labelled(make.counter("calls_shed", "Calls sent away before any work, by why.", "why"))
         self.limits_shared = make.gauge(
             "rate_limits_shared", "Whether rate limits hold over all processes: 1, or 0 in each alone.", mode="livemin"
         )

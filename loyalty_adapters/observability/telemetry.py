@@ -63,6 +63,11 @@ class Telemetry:
         """A call was counted by this process alone."""
         self.metrics.limits_alone.inc()
 
+    def load_is(self, at_work: int, waiting: int) -> None:
+        """Calls that are worked on now, and that wait for their turn."""
+        self.metrics.calls_at_work.set(at_work)
+        self.metrics.calls_waiting.set(waiting)
+
     def dependencies_seen(self, statuses: Mapping[str, str]) -> None:
         """How the dependencies are: ``up``, ``degraded`` or ``down``."""
         for name, status in statuses.items():

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from loyalty_core.domain.errors import InFlight
@@ -16,7 +17,9 @@ class Flights:
     bounded by the calls that the web server admits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, around_waits: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+        """`around_waits` is had around each wait of a caller for a flight that another has begun."""
+        self._around_waits = around_waits
         self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def board(
@@ -35,7 +38,8 @@ class Flights:
             task.add_done_callback(lambda done: self._land(key, done))
         try:
             async with asyncio.timeout(within):
-                return await asyncio.shield(task), joined
+                with self._around_waits() if joined else nullcontext():
+                    return await asyncio.shield(task), joined
         except TimeoutError:
             if task.done():
                 # It ended in the very turn of the loop in which the time did, or has timed out by itself.

@@ -40,13 +40,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 class Loyalty:
     """The use cases of one process; each is called with its command: ``await loyalty.identify(Identify(...))``."""
 
-    def __init__(self, ports: Ports, policy: Policy | None = None) -> None:
+    def __init__(self, ports: Ports, policy: Policy | None = None, flights: Flights | None = None) -> None:
         policy = policy or Policy()
         budgets = policy.budgets
         pricing = Pricing(ports.programs, ports.identifiers, policy.authority)
         programs = SaleProgram(ports.programs, ports.archive)
         settlement = Settlement(ports, pricing, budgets, policy.settlement)
-        self.flights = flights = Flights()
+        self.flights = flights = flights or Flights()
         """The calls under way. Drain them before the ports are closed."""
         self.identify = IdentifyCustomer(ports, flights=flights, budgets=budgets, session_ttl=policy.session_ttl)
         self.calculate = CalculateRewards(ports, flights=flights, pricing=pricing, budgets=budgets)

@@ -112,8 +112,8 @@ async def test_a_flood_costs_few_commands_and_one_line(limited: Service, redis_u
         replies += [await limited.get(STATUS) for _ in range(50)]
     assert {429} == {reply.status for reply in replies}
     assert 1 <= await commands() - before <= 50
-    told = [line for line in lines if line.get("context") in {"RateLimits", "LoyaltyController"}]
-    assert ["Calls were turned away for their rate"] == [line["event"] for line in told]
+    told = [line for line in lines if line.get("context") in {"TurnedAway", "LoyaltyController"}]
+    assert ["Calls were turned away"] == [line["event"] for line in told]
 
 
 async def test_clients_with_limits_of_their_own(database_url: str, redis_url: str, pdi: Pdi) -> None:
