@@ -49,7 +49,7 @@ _DESCRIBED: Final = (
     Problem,
 )
 # The framework describes the items of a list by their Python type alone.
-_MORE_OF_PARAMETERS: Final = {("/sessions", "status"): {"items": {"type": "string", "enum": sorted(TERMINAL)}}}
+_MORE_OF_PARAMETERS: Final = {("/sessions", "status"): {"items": {"type": "string", "enum": sorted(TERMINAL)}, "minItems": 1}}
 
 
 def configuration() -> OpenAPIConfig:
@@ -124,10 +124,10 @@ def _numbers_as_numbers(schema: Any) -> Any:
 
 def _add_what_is_ours(path: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
-        parameter["schema"] |= _MORE_OF_PARAMETERS.get((path, parameter["name"]), {})
         # A header cannot be null, only absent.
         alternatives = parameter["schema"].pop("oneOf", [{}])
         parameter["schema"] |= next(kind for kind in alternatives if kind.get("type") != "null")
+        parameter["schema"] |= _MORE_OF_PARAMETERS.get((path, parameter["name"]), {})
     for response in operation["responses"].values():
         for media in response.get("content", {}).values():
             for example in media.get("examples", {}).values():

@@ -22,7 +22,6 @@ StatusInQuery = Annotated[
     QueryParameter(
         name="status",
         description="Only sessions that ended like this; may be given several times. Without it, however they ended.",
-        schema_extra={"minItems": 1},
         required=False,
     ),
 ]

@@ -31,7 +31,7 @@ from tests.faults.times import TIMES
 from tests.pdi import Pdi
 from tests.servers import postgres_major
 
-_PEPPER: Final = "a pepper of thirty-two characters"
+PEPPER: Final = "a pepper of thirty-two characters"
 _CLEAR: Final[LiteralString] = "TRUNCATE sessions, session_events, idempotency_answers, returns, customer_snapshots"
 _READY: Final = 30.0
 _POLL: Final = 0.02
@@ -184,7 +184,7 @@ class Stack:
         made = new_key()
         key = ApiKey(
             id=made.id,
-            digest=Peppers(_PEPPER, None).digest(made.text),
+            digest=Peppers(PEPPER, None).digest(made.text),
             client=ClientId("faults"),
             channels=(CHANNEL,),
             scopes=frozenset({Scope.POS}),
@@ -206,7 +206,7 @@ class Stack:
             "PDI_API_URL": self.pdi.url,
             "PDI_CLIENT_ID": self.pdi.client_id,
             "PDI_CLIENT_SECRET": self.pdi.client_secret,
-            "API_KEY_PEPPER": _PEPPER,
+            "API_KEY_PEPPER": PEPPER,
             "PYTHONUNBUFFERED": "1",
             "SHUTDOWN_SECONDS": "5",
             **TIMES.environment(),

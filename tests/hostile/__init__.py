@@ -1,0 +1,1 @@
+"""Input that means harm, or is merely strange, against the service as a process of its own."""
