@@ -14,7 +14,7 @@ PYTEST    := $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test test-18 test-containers slow check lint types imports format format-check \
-	bench bench-long bench-rewards simulate mutants fuzz lock clean
+	bench bench-long bench-rewards simulate mutants fuzz rules check-deploy lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,28 @@ bench-long: $(INSTALLED) ## Measure what only time shows: memory, latency growth
 
 bench-rewards: $(INSTALLED) ## Measure the reward calculation beside another rule engine
 	$(BIN)/python -m tests.benchmarks.rewards
+
+# --- deployment
+
+rules: ## Make the PrometheusRule of docker/prometheus/alerts.yaml, the one copy that is edited
+	@$(PYTHON) k8s/prometheus_rule.py > k8s/components/monitoring/prometheus-rule.yaml
+
+# Each tool is asked for first, so that what is missing is told at once, and nothing passes for want of a tool.
+check-deploy: $(INSTALLED) ## Judge the image, the compose file, the manifests, the alerts and the dashboard
+	@missing=; \
+	kubectl version --client >/dev/null 2>&1 || missing="$$missing\n  kubectl: of your cluster's version, or Debian's kubernetes-client"; \
+	promtool --version >/dev/null 2>&1 || missing="$$missing\n  promtool: Debian's prometheus, or a release of Prometheus"; \
+	docker compose version >/dev/null 2>&1 || missing="$$missing\n  docker compose: version 2; Debian 13's docker-compose. No engine has to run"; \
+	test -z "$$missing" || { printf "To judge the deployment, install:$$missing\n" >&2; exit 1; }
+	$(BIN)/hadolint docker/Dockerfile
+	docker compose --file docker/compose.yaml --profile watch config --quiet
+	@for overlay in dev production; do \
+		echo "k8s/overlays/$$overlay:" && kubectl kustomize k8s/overlays/$$overlay | $(BIN)/python -m tests.deploy.rendered || exit 1; \
+	done
+	promtool check config docker/prometheus/prometheus.yaml
+	promtool test rules docker/prometheus/alerts_test.yaml
+	$(BIN)/python -m tests.deploy.asked | promtool check rules /dev/stdin
+	$(PYTEST) -q -n 0 tests/deploy
 
 # --- the environment
 

@@ -10,6 +10,7 @@ from loyalty_adapters.pdi import CircuitState, Outcome
 from loyalty_adapters.redis.answer_cache import CacheEvent
 from loyalty_core.domain.session import Cause
 from loyalty_core.ports.delivery_queue import QueueDepth
+from loyalty_core.ports.unit_of_work import Call
 from tests.unit.session.examples import NOW
 
 ROUTES: Final = ("/identify", "/calculateRewards", "/finalize", "/getSessionStatus", "/cancel", "/return", "/sessions")
@@ -41,6 +42,8 @@ def exercised_registry() -> MetricsRegistry:
     QueueFeed(metrics).depth_is(QueueDepth(waiting=3, parked=1, oldest_intent_at=NOW - timedelta(minutes=1)), NOW)
     for cause in Cause:
         metrics.transitions["calculated", "finalizing", cause.value].inc()
+    for call in Call:
+        metrics.replays[call.value,].inc()
     for kind in ("earned", "redeemed", "reversed", "restored"):
         metrics.points[kind,].inc(7)
     for job in JOBS:
