@@ -1,7 +1,7 @@
 """The metrics there are. Every label takes its values from a small set of our own; none ever holds an id or a path."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -82,6 +82,9 @@ class Metrics:
         # Not a label `job`: Prometheus has one of its own, the name of the scrape, and would rename ours.
         self.job_runs = Labelled(make.counter("job_runs", "Ended runs of jobs.", "job_name", "outcome"))
         self.job_seconds = Labelled(make.counter("job_run_seconds", "Time that runs of jobs took.", "job_name"))
+        self.job_items = Labelled(
+            make.counter("job_items", "What the runs of jobs that ended came to.", "job_name", "kind")
+        )
         self.job_ended = Labelled(
             make.gauge("job_last_success_timestamp_seconds", "When a job last succeeded.", "job_name", mode="livemax")
         )
@@ -118,6 +121,11 @@ class Metrics:
         self.job_seconds[job,].inc(max(0.0, seconds))
         if succeeded_at is not None:
             self.job_ended[job,].set(succeeded_at)
+
+    def job_items_counted(self, job: str, counts: Mapping[str, int]) -> None:
+        """What a run that has ended came to: how many of what, in the job's own few words."""
+        for kind, count in counts.items():
+            self.job_items[job, kind].inc(count)
 
     def reconciliation_found(self, kind: str) -> None:
         """A session and PDI's books differ."""

@@ -7,7 +7,8 @@ from loyalty_core.domain.difference import DifferenceKind
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Session
 from loyalty_core.domain.session_quote import SessionQuote
-from loyalty_core.ports.observer import NullObserver
+from loyalty_core.ports.job_ledger import JobRun
+from loyalty_core.ports.observer import NullObserver, RunEnding
 from loyalty_core.ports.unit_of_work import Call, SessionChange
 
 _NOTHING: Final = "none"
@@ -51,6 +52,13 @@ class MetricsObserver(NullObserver):
     @override
     def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
         self._metrics.reconciliation_found(kind.value)
+
+    @override
+    def run_ended(self, run: JobRun, ending: RunEnding, seconds: float) -> None:
+        succeeded_at = run.finished_at.timestamp() if ending is RunEnding.DONE and run.finished_at else None
+        self._metrics.job_run_ended(run.job.value, ending.value, seconds, succeeded_at)
+        if run.finished_at is not None:
+            self._metrics.job_items_counted(run.job.value, run.counts)
 
     def _count(self, kind: str, before: int, after: int) -> None:
         if after > before:

@@ -11,7 +11,8 @@ from loyalty_core.domain.difference import DifferenceKind
 from loyalty_core.domain.identifiers import SessionId, format_session_id
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import SessionQuote
-from loyalty_core.ports.observer import Observer
+from loyalty_core.ports.job_ledger import JobRun
+from loyalty_core.ports.observer import Observer, RunEnding
 from loyalty_core.ports.unit_of_work import Call, SessionChange
 
 _SENTENCES: Final = {
@@ -26,6 +27,13 @@ _SENTENCES: Final = {
     Cause.PARKED: "Finalize parked for an operator",
     Cause.CANCELLED: "Session cancelled",
     Cause.EXPIRED: "Session expired",
+}
+_ENDINGS: Final = {
+    RunEnding.DONE: "Job done",
+    RunEnding.FAILED: "Job failed",
+    RunEnding.PUT_OFF: "Job put off",
+    RunEnding.PUT_BACK: "Job put back",
+    RunEnding.LOST: "Job lost to another runner",
 }
 _ALARMING: Final = frozenset({Cause.PARKED, Cause.HOST_REFUSED_US})
 
@@ -111,6 +119,33 @@ class LoggingObserver(Observer):
     @override
     def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
         _log.warning("PDI's books differ", sessionId=format_session_id(session), difference=kind.value)
+
+    @override
+    @contextmanager
+    def running(self, run: JobRun) -> Iterator[None]:
+        with self._traces.root(f"job {run.job.value}"):
+            yield
+
+    @override
+    def run_ended(self, run: JobRun, ending: RunEnding, seconds: float) -> None:
+        facts = {
+            "context": "Jobs",
+            "duration": round(seconds * 1000, 1),
+            "job": run.job.value,
+            "tick": run.tick.isoformat(),
+            "ticks": run.ticks,
+            "scheduled": run.scheduled,
+            "attempt": run.attempts,
+            "counts": run.counts,
+            "error": run.error,
+        }
+        message = _ENDINGS[ending]
+        if ending is RunEnding.FAILED:
+            _log.error(message, **facts)
+        elif ending in {RunEnding.PUT_OFF, RunEnding.LOST}:
+            _log.warning(message, **facts)
+        else:
+            _log.info(message, **facts)
 
 
 def _subject(session: Session) -> dict[str, str | int | float | bool | None]:

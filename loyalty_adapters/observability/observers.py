@@ -9,7 +9,8 @@ from loyalty_core.domain.difference import DifferenceKind
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Session
 from loyalty_core.domain.session_quote import SessionQuote
-from loyalty_core.ports.observer import Observer
+from loyalty_core.ports.job_ledger import JobRun
+from loyalty_core.ports.observer import Observer, RunEnding
 from loyalty_core.ports.unit_of_work import Call, SessionChange
 
 _log = structlog.get_logger(context="Observers")
@@ -67,6 +68,15 @@ class Observers(Observer):
     def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
         for observer in self._all:
             _tell(observer.difference_found, session, kind)
+
+    @override
+    def running(self, run: JobRun) -> AbstractContextManager[object]:
+        return self._first.running(run)
+
+    @override
+    def run_ended(self, run: JobRun, ending: RunEnding, seconds: float) -> None:
+        for observer in self._all:
+            _tell(observer.run_ended, run, ending, seconds)
 
 
 def _tell(hear: Callable[..., None], *news: Any) -> None:

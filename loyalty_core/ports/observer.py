@@ -1,11 +1,27 @@
 from contextlib import AbstractContextManager, nullcontext
+from enum import StrEnum
 from typing import Protocol
 
 from loyalty_core.domain.difference import DifferenceKind
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Session
 from loyalty_core.domain.session_quote import SessionQuote
+from loyalty_core.ports.job_ledger import JobRun
 from loyalty_core.ports.unit_of_work import Call, SessionChange
+
+
+class RunEnding(StrEnum):
+    """How one runner's part in a run of a job ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """With an error, and the run was given up."""
+    PUT_OFF = "put_off"
+    """With an error; the run is tried again after a pause."""
+    PUT_BACK = "put_back"
+    """The runner had to stop; others go on at once."""
+    LOST = "lost"
+    """The run is out of its hands: another has it, or will once the lease has ended."""
 
 
 class Observer(Protocol):
@@ -41,6 +57,14 @@ class Observer(Protocol):
 
     def outcome_not_recorded(self, session: Session) -> None:
         """The host was asked, and what came of it could not be written; a worker will find out."""
+        ...
+
+    def running(self, run: JobRun) -> AbstractContextManager[object]:
+        """The block is one runner's part in a run of a job. No caller waits for it."""
+        ...
+
+    def run_ended(self, run: JobRun, ending: RunEnding, seconds: float) -> None:
+        """That part has ended, after so many seconds; `run` as it is now."""
         ...
 
     def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
@@ -79,4 +103,11 @@ class NullObserver:
         """Nothing."""
 
     def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
+        """Nothing."""
+
+    def running(self, run: JobRun) -> AbstractContextManager[object]:  # noqa: ARG002 - does not look
+        """Nothing around the block."""
+        return nullcontext()
+
+    def run_ended(self, run: JobRun, ending: RunEnding, seconds: float) -> None:
         """Nothing."""

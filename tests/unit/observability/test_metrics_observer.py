@@ -8,7 +8,9 @@ from loyalty_adapters.observability.metrics import Metrics
 from loyalty_adapters.observability.metrics_observer import MetricsObserver
 from loyalty_core.domain.session import Cause, HostReceipt, Session, SessionStatus
 from loyalty_core.domain.session_quote import HostQuote
+from loyalty_core.ports.observer import RunEnding
 from loyalty_core.ports.unit_of_work import Call, SessionChange
+from tests.unit.observability.job_runs import RUN, TEN
 from tests.unit.session.examples import ACTIVE, CALCULATED, QUOTE, SITUATIONS, a_delivery, finalizing
 
 FINALIZED: Final = SITUATIONS["finalized"]()
@@ -89,3 +91,17 @@ def test_what_must_be_looked_into_is_counted(counted: Counted) -> None:
     assert 1 == counted.value("booked_otherwise_total")
     assert 1 == counted.value("outcomes_not_recorded_total")
     assert 1 == counted.value("replays_total", call="finalize")
+
+
+def test_runs_of_jobs_are_counted_by_how_they_ended(counted: Counted) -> None:
+    """How many, how long, when one last did what it should, and what the runs that have ended came to."""
+    done = msgspec.structs.replace(RUN, finished_at=TEN, counts={"expired": 7})
+    counted.observer.run_ended(done, RunEnding.DONE, 1.5)
+    counted.observer.run_ended(msgspec.structs.replace(RUN, counts={"expired": 3}), RunEnding.PUT_BACK, 0.5)
+    counted.observer.run_ended(msgspec.structs.replace(done, counts={"expired": 2}), RunEnding.FAILED, 1.0)
+    name = RUN.job.value
+    endings = {ending: counted.value("job_runs_total", job_name=name, outcome=ending) for ending in RunEnding}
+    assert {"done": 1, "failed": 1, "put_off": None, "put_back": 1, "lost": None} == endings
+    assert 3.0 == counted.value("job_run_seconds_total", job_name=name)
+    assert TEN.timestamp() == counted.value("job_last_success_timestamp_seconds", job_name=name)
+    assert 9 == counted.value("job_items_total", job_name=name, kind="expired")

@@ -1,11 +1,20 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
 from structlog.testing import capture_logs
 from typing_extensions import override
 
+from loyalty_adapters.observability.observer import LoggingObserver
 from loyalty_adapters.observability.observers import Observers
+from loyalty_adapters.observability.traces import TraceContext
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import SessionQuote
-from loyalty_core.ports.observer import NullObserver
+from loyalty_core.ports.job_ledger import JobRun
+from loyalty_core.ports.observer import NullObserver, RunEnding
 from loyalty_core.ports.unit_of_work import Call, SessionChange
+from tests.unit.observability.job_runs import RUN
 from tests.unit.session.examples import ACTIVE, QUOTE
 
 CHANGE = SessionChange(before=None, after=ACTIVE, cause=Cause.IDENTIFIED)
@@ -42,6 +51,16 @@ class Ear(NullObserver):
     def outcome_not_recorded(self, session: Session) -> None:
         self.heard.append("outcome_not_recorded")
 
+    @override
+    @contextmanager
+    def running(self, run: JobRun) -> Iterator[None]:
+        self.heard.append("running")
+        yield
+
+    @override
+    def run_ended(self, run: JobRun, ending: RunEnding, seconds: float) -> None:
+        self.heard.append("run_ended")
+
 
 class Faulty(Ear):
     """Fails, with a customer's name in its error."""
@@ -63,6 +82,43 @@ def test_each_hears_everything() -> None:
     news = ["changed", "replayed", "quotes_disagreed", "booked_otherwise", "outcome_not_recorded"]
     assert [news, news] == [first.heard, second.heard]
     assert "t-1" == all_of_them.trace_id()
+
+
+def test_a_run_is_within_one_trace() -> None:
+    """Its part of a run is opened by the first alone; how it ended all hear."""
+    first, second = Ear("t-1"), Ear("t-2")
+    all_of_them = Observers(first, second)
+    with all_of_them.running(RUN):
+        all_of_them.run_ended(RUN, RunEnding.DONE, 1.5)
+    assert [["running", "run_ended"], ["run_ended"]] == [first.heard, second.heard]
+
+
+def ended(ending: RunEnding, **fields: Any) -> Any:
+    """The line of log of a run that ended so, told from within it."""
+    observer = LoggingObserver(TraceContext())
+    before = observer.trace_id()
+    with capture_logs() as lines, observer.running(RUN):
+        trace = observer.trace_id()
+        observer.run_ended(msgspec.structs.replace(RUN, **fields), ending, 1.5)
+    assert trace not in {None, before}
+    assert before == observer.trace_id()
+    (line,) = lines
+    return line
+
+
+def test_each_run_of_a_job_is_told_in_one_line() -> None:
+    """Which job, which tick, how it ended, how long it took, what came of it; louder where it went wrong."""
+    line = ended(RunEnding.DONE, counts={"expired": 7}, ticks=2)
+    assert {
+        "event": "Job done", "log_level": "info", "context": "Jobs", "duration": 1500.0, "job": "expire-sessions",
+        "tick": "2026-11-23T10:00:00+00:00", "ticks": 2, "scheduled": True, "attempt": 1, "counts": {"expired": 7},
+        "error": None,
+    } == line  # fmt: skip
+    failed = ended(RunEnding.FAILED, error="overloaded: busy")
+    assert ("Job failed", "error", "overloaded: busy") == (failed["event"], failed["log_level"], failed["error"])
+    assert ["warning", "warning", "info"] == [
+        ended(ending)["log_level"] for ending in (RunEnding.PUT_OFF, RunEnding.LOST, RunEnding.PUT_BACK)
+    ]
 
 
 def test_a_fault_in_one_stays_there() -> None:
