@@ -6,6 +6,7 @@ from enum import StrEnum
 import psycopg
 import pytest
 
+from loyalty_core.domain.difference import DifferenceKind
 from loyalty_core.domain.purchase_return import ReturnStatus
 from loyalty_core.domain.session import Cause, SessionStatus
 from loyalty_core.ports.job_ledger import RunStatus
@@ -25,6 +26,7 @@ from loyalty_core.ports.unit_of_work import Call
         ("session_events_archive", "cause", Cause),
         ("idempotency_answers", "call", Call),
         ("job_runs", "status", RunStatus),
+        ("reconciliation_findings", "kind", DifferenceKind),
     ],
 )
 async def test_every_word_is_allowed_and_no_other(
