@@ -49,7 +49,9 @@ _DESCRIBED: Final = (
     Problem,
 )
 # The framework describes the items of a list by their Python type alone.
-_MORE_OF_PARAMETERS: Final = {("/sessions", "status"): {"items": {"type": "string", "enum": sorted(TERMINAL)}, "minItems": 1}}
+_MORE_OF_PARAMETERS: Final = {
+    ("/sessions", "status"): {"items": {"type": "string", "enum": sorted(TERMINAL)}, "minItems": 1}
+}
 
 
 def configuration() -> OpenAPIConfig:
