@@ -22,6 +22,7 @@ from loyalty_adapters.postgres.delivery_queue import PostgresDeliveryQueue
 from loyalty_adapters.postgres.identifiers import PostgresIdentifierSource
 from loyalty_adapters.postgres.ping import ping
 from loyalty_adapters.postgres.programs import PostgresProgramArchive
+from loyalty_adapters.postgres.reconciliation import PostgresReconciliation
 from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.session_directory import PostgresSessionDirectory
 from loyalty_adapters.postgres.sessions import PostgresSessions
@@ -34,10 +35,12 @@ from loyalty_core.ports.delivery_queue import DeliveryQueue
 from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.delivery_pace import PacePolicy
+from loyalty_core.use_cases.enquiries import EnquiryPolicy
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.list_sessions import ListSessions
 from loyalty_core.use_cases.loyalty import Loyalty, Policy
 from loyalty_core.use_cases.patience import SettlementPolicy
+from loyalty_core.use_cases.reconcile_sessions import ReconcileSessions
 from loyalty_web.admission import Admission, Aside, ClockAside
 from loyalty_web.api_keys import Peppers
 from loyalty_web.health import CheckStatus, Degraded, HealthMonitor, HostView
@@ -52,6 +55,8 @@ from loyalty_web.vitals import QueueWatch, watched
 
 _LOOKS_PER_COUNT: Final = 5
 """Looks at the dependencies for each count of the queue, which costs the database more."""
+_TILLS_FIRST: Final = 4
+"""Reconciliation may have one in so many of a process's calls at PDI."""
 
 
 def postgres_settings(settings: Settings) -> PostgresSettings:
@@ -116,6 +121,10 @@ def _policy(settings: Settings) -> Policy:
             park_after=timedelta(hours=queue.park_after_hours),
         ),
         pace=PacePolicy(largest_round=queue.largest_round, probe_interval=queue.probe_interval),
+        enquiries=EnquiryPolicy(
+            in_flight=min(settings.reconcile.in_flight, max(1, settings.host.max_in_flight // _TILLS_FIRST)),
+            patience=settings.reconcile.patience,
+        ),
         session_ttl=timedelta(hours=settings.service.session_ttl_hours),
     )
 
@@ -200,6 +209,10 @@ def _queue_watch(settings: Settings, queue: DeliveryQueue, clock: Clock, telemet
     return QueueWatch(queue, clock, telemetry.queue.depth_is, every)
 
 
+def _reconciling(loyalty: Loyalty, work: PostgresReconciliation) -> ReconcileSessions:
+    return loyalty.reconciling(work)
+
+
 class Container(DeclarativeContainer):
     """One process of the service. Everything in it is made once, when it is first asked for."""
 
@@ -281,6 +294,7 @@ class Container(DeclarativeContainer):
     return_purchase = loyalty.provided.give_back
     get_session_status = loyalty.provided.status
     deliver_pending = loyalty.provided.deliver
+    reconcile_sessions = Singleton(_reconciling, loyalty, Singleton(PostgresReconciliation, connections, row_addresses))
     list_sessions = Singleton(ListSessions, Singleton(PostgresSessionDirectory, connections))
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from loyalty_core.use_cases.pricing import Authority
 from loyalty_web.protection_settings import LimitSettings, LoadSettings, ProxySettings, check_protection
+from loyalty_web.reconcile_settings import ReconcileSettings
 from loyalty_web.variables import Reader, Row, Section, Variable, table
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -298,6 +299,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: HostSettings
     budgets: BudgetSettings
     queue: QueueSettings
+    reconcile: ReconcileSettings
     keys: KeySettings
     limits: LimitSettings
     load: LoadSettings
@@ -326,6 +328,7 @@ SECTIONS: Final = (
     LogSettings,
     BudgetSettings,
     QueueSettings,
+    ReconcileSettings,
     WatchSettings,
 )
 
@@ -345,6 +348,7 @@ def read_settings() -> Settings:
     host = reader.read(HostSettings)
     budgets = reader.read(BudgetSettings)
     queue = reader.read(QueueSettings)
+    reconcile = reader.read(ReconcileSettings)
     keys = reader.read(KeySettings)
     limits = reader.read(LimitSettings)
     load = reader.read(LoadSettings)
@@ -370,6 +374,7 @@ def read_settings() -> Settings:
         host=_whole(host),
         budgets=_whole(budgets),
         queue=_whole(queue),
+        reconcile=_whole(reconcile),
         keys=_whole(keys),
         limits=_whole(limits),
         load=_whole(load),
