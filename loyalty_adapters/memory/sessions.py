@@ -39,7 +39,12 @@ class MemorySessions:
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         """See `SessionStore.find_by_key`."""
         holder = self._holders.get((channel, transaction))
-        return KeyProbe(now=self.clock.now(), holder=None if holder is None else self._loaded(self._sessions[holder]))
+        if holder is None:
+            return KeyProbe(now=self.clock.now())
+        session = self._sessions.get(holder)
+        if session is None:
+            return KeyProbe(now=self.clock.now(), gone=True)
+        return KeyProbe(now=self.clock.now(), holder=self._loaded(session))
 
     async def find_snapshot(self, customer: CustomerId) -> CustomerSnapshot | None:
         """See `SessionStore.find_snapshot`."""
@@ -96,6 +101,12 @@ class MemorySessions:
     def put_away(self, session_id: SessionId) -> None:
         """Move a session to the archive: nothing changes but the place where it is found."""
         self._archived.add(session_id)
+
+    def take_out(self, session_id: SessionId) -> None:
+        """Remove an archived session, as an operator does who detaches its month; its key stays refused."""
+        self._archived.remove(session_id)
+        del self._sessions[session_id]
+        self._entries.pop(session_id, None)
 
     def _put(self, session: Session) -> None:
         self._archived.discard(session.id)

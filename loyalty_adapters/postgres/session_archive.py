@@ -1,8 +1,7 @@
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
 from typing import Any, Final, LiteralString, TypeVar
 from uuid import UUID
 
@@ -53,21 +52,19 @@ class PostgresSessionArchive:
         found = 0
         after: datetime | None = _LONG_AGO
         while after is not None:
-            page = {"after": after, "before": before, "page": _PAGE}
-            ((count, after),) = await self._in_a_batch(_fetch(_COUNT, page))
+            ((count, after),) = await self._rows(_COUNT, {"after": after, "before": before, "page": _PAGE})
             found += count
         return found
 
     async def move(self, before: datetime, limit: int, after: datetime | None = None) -> Archived:
         """See `SessionArchive.move`."""
-        bounds = {"after": after or _LONG_AGO, "before": before, "limit": limit}
-        rows = await self._in_a_batch(_fetch(_NEXT, bounds))
+        rows = await self._rows(_NEXT, {"after": after or _LONG_AGO, "before": before, "limit": limit})
         if not rows:
             return Archived(seen=0, sessions=0, last=after)
-        months: dict[UUID, Any] = {session: month_of(session) for session, _ in rows}
-        at_hand = await self._in_a_batch(lambda connection: months_at_hand(connection, months.values()))
+        months: dict[UUID, date] = {session: month_of(session) for session, _ in rows}
+        at_hand = await self._in_a_transaction(lambda connection: months_at_hand(connection, months.values()))
         going = sorted(session for session, month in months.items() if month in at_hand)
-        ((sessions, events, returns),) = await self._in_a_batch(_fetch(PUT_AWAY, {"ids": going, "before": before}))
+        ((sessions, events, returns),) = await self._rows(PUT_AWAY, {"ids": going, "before": before})
         return Archived(
             seen=len(rows),
             sessions=sessions,
@@ -77,28 +74,23 @@ class PostgresSessionArchive:
             last=rows[-1][1],
         )
 
-    async def _in_a_batch(self, work: Callable[[AsyncConnection], Awaitable[ResultT]]) -> ResultT:
-        """What `work` makes of a transaction, past conflicts: whatever is done twice here is done once."""
+    async def _rows(self, statement: LiteralString, parameters: dict[str, Any]) -> list[Row]:
+        async def fetch(connection: AsyncConnection) -> list[Row]:
+            with self._lane.around(statement):
+                cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
+                return await cursor.fetchall()
+
+        return await self._in_a_transaction(fetch)
+
+    async def _in_a_transaction(self, work: Callable[[AsyncConnection], Awaitable[ResultT]]) -> ResultT:
+        """What `work` makes of a transaction, past conflicts: what is done here a second time finds it done."""
         for attempt in range(_ATTEMPTS):
             try:
-                async with self._transaction() as connection:
+                async with self._lane.connection() as connection, connection.transaction():
+                    await connection.execute(_ISOLATION)
                     return await work(connection)
             except Conflict:
                 await asyncio.sleep(0.01 * (attempt + random.random()))  # noqa: S311 - spreads retries, guards nothing
             except ConnectionLost:
                 raise StorageUnavailable from None
         raise StorageUnavailable
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        async with self._lane.connection() as connection, connection.transaction():
-            await connection.execute(_ISOLATION)
-            yield connection
-
-
-def _fetch(statement: LiteralString, parameters: dict[str, Any]) -> Callable[[AsyncConnection], Awaitable[list[Row]]]:
-    async def fetch(connection: AsyncConnection) -> list[Row]:
-        cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
-        return await cursor.fetchall()
-
-    return fetch
