@@ -16,15 +16,19 @@ from dependency_injector.providers import Dependency, Singleton
 from loyalty_adapters.memory.allowances import MemoryAllowances
 from loyalty_adapters.observability import LogForm, MetricsRegistry, Telemetry, TelemetryForm, Tracing, tracing
 from loyalty_adapters.pdi import CircuitSettings, PdiClient, PdiSettings
+from loyalty_adapters.postgres.answer_records import PostgresAnswerRecords
 from loyalty_adapters.postgres.api_keys import PostgresApiKeys
 from loyalty_adapters.postgres.connections import Connections
 from loyalty_adapters.postgres.delivery_queue import PostgresDeliveryQueue
 from loyalty_adapters.postgres.identifiers import PostgresIdentifierSource
+from loyalty_adapters.postgres.job_ledger import PostgresJobLedger
 from loyalty_adapters.postgres.ping import ping
 from loyalty_adapters.postgres.programs import PostgresProgramArchive
 from loyalty_adapters.postgres.reconciliation import PostgresReconciliation
 from loyalty_adapters.postgres.row_addresses import RowAddresses
+from loyalty_adapters.postgres.session_archive import PostgresSessionArchive
 from loyalty_adapters.postgres.session_directory import PostgresSessionDirectory
+from loyalty_adapters.postgres.session_sweep import PostgresSessionSweep
 from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_adapters.redis.allowances import RedisAllowances
@@ -32,15 +36,22 @@ from loyalty_adapters.redis.answer_cache import RedisAnswerCache
 from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.delivery_queue import DeliveryQueue
+from loyalty_core.ports.observer import Observer
 from loyalty_core.ports.world import Ports
+from loyalty_core.use_cases.archive_sessions import ArchiveSessions
 from loyalty_core.use_cases.budgets import Budgets
+from loyalty_core.use_cases.clear_answers import ClearAnswers
 from loyalty_core.use_cases.delivery_pace import PacePolicy
 from loyalty_core.use_cases.enquiries import EnquiryPolicy
+from loyalty_core.use_cases.expire_sessions import ExpireSessions
 from loyalty_core.use_cases.flights import Flights
+from loyalty_core.use_cases.jobs import Job, JobName
+from loyalty_core.use_cases.keep_schedule import KeepSchedule
 from loyalty_core.use_cases.list_sessions import ListSessions
 from loyalty_core.use_cases.loyalty import Loyalty, Policy
 from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.reconcile_sessions import ReconcileSessions
+from loyalty_core.use_cases.run_job import RunJob, RunPolicy
 from loyalty_web.admission import Admission, Aside, ClockAside
 from loyalty_web.api_keys import Peppers
 from loyalty_web.health import CheckStatus, Degraded, HealthMonitor, HostView
@@ -209,6 +220,24 @@ def _queue_watch(settings: Settings, queue: DeliveryQueue, clock: Clock, telemet
     return QueueWatch(queue, clock, telemetry.queue.depth_is, every)
 
 
+def _run_policy(settings: Settings) -> RunPolicy:
+    return settings.jobs.policy()
+
+
+def database_jobs(connections: Connections, observer: Observer) -> dict[JobName, Job]:
+    """The jobs that need nothing but the database."""
+    jobs: tuple[Job, ...] = (
+        ExpireSessions(PostgresSessionSweep(connections), observer),
+        ArchiveSessions(PostgresSessionArchive(connections)),
+        ClearAnswers(PostgresAnswerRecords(connections)),
+    )
+    return {job.name: job for job in jobs}
+
+
+def _jobs(connections: Connections, observer: Observer, reconcile: ReconcileSessions) -> dict[JobName, Job]:
+    return {**database_jobs(connections, observer), reconcile.name: reconcile}
+
+
 def _reconciling(loyalty: Loyalty, work: PostgresReconciliation) -> ReconcileSessions:
     return loyalty.reconciling(work)
 
@@ -295,6 +324,11 @@ class Container(DeclarativeContainer):
     get_session_status = loyalty.provided.status
     deliver_pending = loyalty.provided.deliver
     reconcile_sessions = Singleton(_reconciling, loyalty, Singleton(PostgresReconciliation, connections, row_addresses))
+    job_ledger = Singleton(PostgresJobLedger, connections)
+    run_policy = Singleton(_run_policy, settings)
+    run_job = Singleton(RunJob, job_ledger, clock, observer, run_policy)
+    keep_schedule = Singleton(KeepSchedule, job_ledger, run_job, telemetry_form.provided.instance, run_policy)
+    jobs = Singleton(_jobs, connections, observer, reconcile_sessions)
     list_sessions = Singleton(ListSessions, Singleton(PostgresSessionDirectory, connections))
 
 
@@ -304,7 +338,7 @@ async def running(container: Container) -> AsyncIterator[None]:
 
     At its end what is still under way is waited for first: a finalize whose POS has hung up still needs all of it.
     """
-    for make in (container.loyalty, container.list_sessions):
+    for make in (container.loyalty, container.list_sessions, container.jobs):
         make()  # all of it now: a slip in the wiring shows at the start, not at the first call
     watch = container.settings().watch
     async with AsyncExitStack() as open_until_the_end:

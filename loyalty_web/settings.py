@@ -7,9 +7,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from loyalty_core.use_cases.pricing import Authority
-from loyalty_web.protection_settings import LimitSettings, LoadSettings, ProxySettings, check_protection
+from loyalty_web.job_settings import JobSettings
+from loyalty_web.protection_settings import LimitSettings, LoadSettings, ProxySettings, TlsSettings, check_protection
 from loyalty_web.reconcile_settings import ReconcileSettings
 from loyalty_web.variables import Reader, Row, Section, Variable, table
+
+_DRAIN_IN_PRODUCTION: Final = 5.0
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -86,8 +89,19 @@ class WebSettings(Section, frozen=True, kw_only=True):
         int, Variable(name="KEEP_ALIVE_SECONDS", least=1, most=3600, meaning="When an idle connection is closed")
     ] = 65
     shutdown_seconds: Annotated[
-        int, Variable(name="SHUTDOWN_SECONDS", least=1, most=600, meaning="How long calls may finish after SIGTERM")
+        int,
+        Variable(name="SHUTDOWN_SECONDS", least=1, most=600, meaning="When a process is gone at the latest after SIGTERM"),
     ] = 25
+    drain_seconds: Annotated[
+        float | None,
+        Variable(
+            name="DRAIN_SECONDS",
+            least=0,
+            most=600,
+            meaning="Of these, how long it answers on, not ready, for load balancers to notice; "
+            "if not set, 5 in production, else none",
+        ),
+    ] = None
 
 
 class DatabaseSettings(Section, frozen=True, kw_only=True):
@@ -299,11 +313,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: HostSettings
     budgets: BudgetSettings
     queue: QueueSettings
+    jobs: JobSettings
     reconcile: ReconcileSettings
     keys: KeySettings
     limits: LimitSettings
     load: LoadSettings
     proxies: ProxySettings
+    tls: TlsSettings
     watch: WatchSettings
 
     @property
@@ -313,6 +329,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return self.web.host
         everywhere = self.service.environment is Environment.PRODUCTION
         return "0.0.0.0" if everywhere else "127.0.0.1"  # noqa: S104 - a container is reached from outside
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long the service answers on after it was told to end."""
+        if self.web.drain_seconds is not None:
+            return self.web.drain_seconds
+        return _drain_by_default(self.service.environment)
+
+
+def _drain_by_default(environment: Environment) -> float:
+    return _DRAIN_IN_PRODUCTION if environment is Environment.PRODUCTION else 0.0
 
 
 SECTIONS: Final = (
@@ -325,9 +352,11 @@ SECTIONS: Final = (
     LimitSettings,
     LoadSettings,
     ProxySettings,
+    TlsSettings,
     LogSettings,
     BudgetSettings,
     QueueSettings,
+    JobSettings,
     ReconcileSettings,
     WatchSettings,
 )
@@ -348,11 +377,13 @@ def read_settings() -> Settings:
     host = reader.read(HostSettings)
     budgets = reader.read(BudgetSettings)
     queue = reader.read(QueueSettings)
+    jobs = reader.read(JobSettings)
     reconcile = reader.read(ReconcileSettings)
     keys = reader.read(KeySettings)
     limits = reader.read(LimitSettings)
     load = reader.read(LoadSettings)
     proxies = reader.read(ProxySettings)
+    tls = reader.read(TlsSettings)
     watch = reader.read(WatchSettings)
     environment = Environment.PRODUCTION if service is None else service.environment
     if database is not None:
@@ -363,7 +394,9 @@ def read_settings() -> Settings:
         _check_host(reader, host, environment)
     if watch is not None:
         _check_watch(reader, watch, web)
-    check_protection(reader, limits, proxies)
+    check_protection(reader, limits, proxies, tls)
+    if web is not None:
+        _check_end(reader, web, environment)
     reader.finish()
     return Settings(
         service=_whole(service),
@@ -374,11 +407,13 @@ def read_settings() -> Settings:
         host=_whole(host),
         budgets=_whole(budgets),
         queue=_whole(queue),
+        jobs=_whole(jobs),
         reconcile=_whole(reconcile),
         keys=_whole(keys),
         limits=_whole(limits),
         load=_whole(load),
         proxies=_whole(proxies),
+        tls=_whole(tls),
         watch=_whole(watch),
     )
 
@@ -416,6 +451,12 @@ def _check_host(reader: Reader, host: HostSettings, environment: Environment) ->
             reader.note(name, "must hold no credentials, query or fragment")
     if host.open_cap < host.open_for:
         reader.note("PDI_BREAKER_OPEN_CAP_SECONDS", "must not be less than PDI_BREAKER_OPEN_SECONDS")
+
+
+def _check_end(reader: Reader, web: WebSettings, environment: Environment) -> None:
+    drain = _drain_by_default(environment) if web.drain_seconds is None else web.drain_seconds
+    if drain >= web.shutdown_seconds:
+        reader.note("SHUTDOWN_SECONDS", "must be more than DRAIN_SECONDS, which is a part of it")
 
 
 def _check_watch(reader: Reader, watch: WatchSettings, web: WebSettings | None) -> None:

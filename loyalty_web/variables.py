@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
-from environs import EnvError, EnvValidationError, FileAwareEnv, validate
+from environs import EnvError, EnvValidationError, FileAwareEnv, ValidationError, validate
 
 SectionT = TypeVar("SectionT", bound="Section")
 
@@ -34,6 +34,8 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
     most: float | None = None
     at_least_characters: int | None = None
     secret: bool = False
+    judge: Callable[[str], str | None] | None = None
+    """What is wrong with a value, in words that do not repeat it; None where nothing is."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -148,7 +150,19 @@ def _checks(kind: type[Any], variable: Variable) -> list[Callable[[Any], Any]]:
     if variable.at_least_characters is not None:
         least = variable.at_least_characters
         checks.append(validate.Length(min=least, error=f"must have at least {least} characters"))
+    if variable.judge is not None:
+        checks.append(_judged_by(variable.judge))
     return [_unless_absent(check) for check in checks]
+
+
+def _judged_by(judge: Callable[[str], str | None]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        mistake = judge(value)
+        if mistake is not None:
+            raise ValidationError(mistake)
+        return value
+
+    return check
 
 
 def _unless_absent(check: Callable[[Any], Any]) -> Callable[[Any], Any]:

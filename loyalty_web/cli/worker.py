@@ -10,12 +10,14 @@ from loyalty_web.container import Container, log_form
 from loyalty_web.hangups import answer_hangups, hold_hangups
 from loyalty_web.settings import read_settings
 from loyalty_web.watchdog import Watchdog
-from loyalty_web.worker import deliver_until
+from loyalty_web.worker import work_until
 
 
 @click.command()
 def worker() -> None:
-    """Deliver what PDI has not taken yet, until SIGTERM or SIGINT; deliveries under way are finished first.
+    """Deliver what PDI has not taken yet and run the jobs that are due, until SIGTERM or SIGINT.
+
+    Deliveries under way are finished first; a job's run is given back, and another worker goes on with it.
 
     SIGHUP makes it read its reward program again; a change of the file is noticed without one.
     """
@@ -38,4 +40,4 @@ async def _work(container: Container) -> None:
     answer_hangups(container.program_watch().look_now)
     seconds = container.settings().watch.watchdog
     with Watchdog(seconds, on_lag=container.telemetry().metrics.loop_lag.set):
-        await deliver_until(asked, container)
+        await work_until(asked, container)

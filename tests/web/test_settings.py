@@ -2,12 +2,14 @@
 
 import io
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import pytest
 from rich.console import Console
 
+from loyalty_core.ports.job_ledger import JobName
 from loyalty_web.settings import Environment, LogLevel, read_settings, variables
 from loyalty_web.variables import SettingsError
 
@@ -86,6 +88,9 @@ def test_empty_is_missing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         ("API_KEY_PEPPER_PREVIOUS", "hidden-x, short"),
         ("PDI_BREAKER_OPEN_CAP_SECONDS", "0.06"),
         ("DATABASE_URL_FILE", "/nowhere/hidden-x"),
+        ("JOB_EXPIRE_SESSIONS_CRON", "hidden-x"),
+        ("JOB_ARCHIVE_FINALIZED_CRON", "0 0 30 2 *"),
+        ("JOB_RECONCILE_CRON", ""),
     ],
 )
 def test_values_are_never_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -131,6 +136,28 @@ def test_secrets_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.delenv("PDI_CLIENT_SECRET")
     monkeypatch.setenv("PDI_CLIENT_SECRET_FILE", str(secret))
     assert "from a file" == read_settings().host.client_secret
+
+
+def test_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As published unless told otherwise; `off`, in any case, means never; what is wrong is told with an example."""
+    published = {job.value: read_settings().jobs.schedule(job) for job in JobName}
+    now = datetime(2026, 11, 23, 10, 7, tzinfo=UTC)
+    ticks = {name: schedule and schedule.next(now) for name, schedule in published.items()}
+    assert {
+        "expire-sessions": datetime(2026, 11, 23, 10, 15, tzinfo=UTC),
+        "archive-finalized": datetime(2026, 11, 24, 2, tzinfo=UTC),
+        "clear-cache": datetime(2026, 11, 23, 11, tzinfo=UTC),
+        "reconcile": datetime(2026, 11, 24, 1, tzinfo=UTC),
+    } == ticks
+    monkeypatch.setenv("JOB_RECONCILE_CRON", "Off")
+    monkeypatch.setenv("JOB_CLEAR_CACHE_CRON", "*/30 * * * * *")
+    jobs = read_settings().jobs
+    clear = jobs.schedule(JobName.CLEAR_CACHE)
+    assert jobs.schedule(JobName.RECONCILE) is None
+    assert clear is not None
+    assert datetime(2026, 11, 23, 10, 7, 30, tzinfo=UTC) == clear.next(now)
+    monkeypatch.setenv("JOB_CLEAR_CACHE_CRON", "every hour")
+    assert "*/15 * * * *" in mistakes()["JOB_CLEAR_CACHE_CRON"]
 
 
 def test_the_readme_lists_every_variable() -> None:
