@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "keys": "Create, list, rotate and revoke API keys.",
     "sessions": "Look up sessions; decide what is parked.",
     "customers": "Forget a customer.",
+    "reconcile": "Show where PDI's books and ours differ.",
     "program": "Check and compare reward programs.",
     "quote": "Calculate the points of a basket, offline.",
     "sim": "Run a PDI simulator.",

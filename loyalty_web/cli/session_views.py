@@ -12,7 +12,9 @@ from loyalty_core.domain.identifiers import format_session_id
 from loyalty_core.domain.purchase_return import PurchaseReturn
 from loyalty_core.domain.session import Session
 from loyalty_core.domain.session_returns import first_owed
+from loyalty_core.ports.reconciliation import Finding
 from loyalty_core.ports.session_directory import TimelineEntry
+from loyalty_web.cli.finding_views import described_finding, print_findings
 
 
 class SessionFile(NamedTuple):
@@ -20,6 +22,8 @@ class SessionFile(NamedTuple):
 
     session: Session
     timeline: tuple[TimelineEntry, ...]
+    findings: tuple[Finding, ...] = ()
+    """What reconciliation has found of it."""
 
 
 def described(session: Session) -> dict[str, Any]:
@@ -62,7 +66,8 @@ def described_file(file: SessionFile) -> dict[str, Any]:
         }
         for entry in file.timeline
     ]
-    return {**described(file.session), "timeline": timeline}
+    findings = [described_finding(finding) for finding in file.findings]
+    return {**described(file.session), "timeline": timeline, "findings": findings}
 
 
 def print_list(sessions: Sequence[Session]) -> None:
@@ -116,6 +121,8 @@ def print_file(file: SessionFile) -> None:
             entry.trace_id or "",
         )
     console.print(timeline)
+    if file.findings:
+        print_findings(file.findings, title="Differences from PDI")
 
 
 def _console() -> Console:

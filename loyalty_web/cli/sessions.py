@@ -4,6 +4,7 @@ import json
 import click
 
 from loyalty_adapters.postgres.connections import Connections
+from loyalty_adapters.postgres.findings import PostgresFindings
 from loyalty_adapters.postgres.identifiers import PostgresIdentifierSource
 from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.session_directory import PostgresSessionDirectory
@@ -67,7 +68,11 @@ def show(session_id: str | None, transaction: tuple[str, str] | None, as_json: b
         else:
             loaded = await PostgresSessions(connections, RowAddresses()).find(_named(session_id or ""))
             found = () if loaded is None else (loaded.session,)
-        return [SessionFile(session, await directory.timeline(session.id)) for session in found]
+        findings = PostgresFindings(connections)
+        return [
+            SessionFile(session, await directory.timeline(session.id), await findings.of_session(session.id))
+            for session in found
+        ]
 
     with plainly():
         files = with_connections(look)
