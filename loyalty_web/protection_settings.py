@@ -115,7 +115,19 @@ class ProxySettings(Section, frozen=True, kw_only=True):
     ] = 31_536_000
 
 
-def check_protection(reader: Reader, limits: LimitSettings | None, proxies: ProxySettings | None) -> None:
+class TlsSettings(Section, frozen=True, kw_only=True):
+    """TLS without a proxy."""
+
+    certificate: Annotated[
+        str,
+        Variable(name="TLS_CERT_FILE", meaning="Certificate and its chain, as PEM; with it the service speaks TLS"),
+    ] = ""
+    key: Annotated[str, Variable(name="TLS_KEY_FILE", meaning="The certificate's key, as PEM, without a password")] = ""
+
+
+def check_protection(
+    reader: Reader, limits: LimitSettings | None, proxies: ProxySettings | None, tls: TlsSettings | None
+) -> None:
     """Report what only shows when a text is taken apart."""
     if limits is not None:
         try:
@@ -127,6 +139,8 @@ def check_protection(reader: Reader, limits: LimitSettings | None, proxies: Prox
             parse_networks(proxies.trusted)
         except ValueError:
             reader.note("TRUSTED_PROXIES", "must be a list of addresses, or of ranges such as 10.0.0.0/8")
+    if tls is not None and bool(tls.certificate) != bool(tls.key):
+        reader.note("TLS_KEY_FILE" if tls.certificate else "TLS_CERT_FILE", "is required beside the other of the two")
 
 
 def parse_client_limits(text: str) -> dict[str, Allowance | None]:
