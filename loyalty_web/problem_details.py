@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: one table from codes to statuses, and nothing that a caller should not see."""
 
 import math
+import re
 import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -76,6 +77,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 """Every code there is. An error whose code is not here is a bug, and answered as one."""
 
+_MISSING: Final = re.compile(r"Missing required \w+ parameter '(?P<name>\w+)' for path ")
 _BUG: Final = "nothing is wrong with the request that we know of; give the traceId to support"
 _CODES_OF_STATUS: Final = {
     HTTPStatus.NOT_FOUND: ("not_found", "there is no call of this name; see /docs"),
@@ -143,8 +145,15 @@ def _refused_by_framework(request: Request[Any, Any, Any], error: HTTPException)
         code, detail = _CODES_OF_STATUS[status]
         return _response(request, code, detail, headers)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _response(request, "validation_failed", error.detail, headers, {"errors": _field_errors(error)})
+        return _response(request, "validation_failed", _told(error), headers, {"errors": _field_errors(error)})
     return _bug(request, error)
+
+
+def _told(error: HTTPException) -> str:
+    """What the framework has found, in words of ours: its own may quote the whole query."""
+    if missing := _MISSING.match(error.detail):
+        return f"{missing['name']} is required"
+    return "the address, the header or a parameter of the request is not valid"
 
 
 def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -212,6 +221,8 @@ def problem_bytes(code: str, detail: str, trace_id: str, members: Mapping[str, A
 
 def _field_errors(error: HTTPException) -> tuple[FieldError, ...] | None:
     """What the framework has found wrong with parameters, in our form."""
+    if missing := _MISSING.match(error.detail):
+        return (FieldError(missing["name"], "is required"),)
     found = error.extra if isinstance(error.extra, list) else []
     return tuple(FieldError(str(entry.get("key", "request")), str(entry.get("message", ""))) for entry in found) or None
 
