@@ -55,6 +55,7 @@ from loyalty_core.use_cases.run_job import RunJob, RunPolicy
 from loyalty_web.admission import Admission, Aside, ClockAside
 from loyalty_web.api_keys import Peppers
 from loyalty_web.health import CheckStatus, Degraded, HealthMonitor, HostView
+from loyalty_web.job_settings import JobSettings
 from loyalty_web.keyring import Keyring
 from loyalty_web.origins import Origins, parse_networks
 from loyalty_web.program_watch import ProgramWatch
@@ -224,18 +225,20 @@ def _run_policy(settings: Settings) -> RunPolicy:
     return settings.jobs.policy()
 
 
-def database_jobs(connections: Connections, observer: Observer) -> dict[JobName, Job]:
+def database_jobs(connections: Connections, observer: Observer, settings: JobSettings) -> dict[JobName, Job]:
     """The jobs that need nothing but the database."""
     jobs: tuple[Job, ...] = (
         ExpireSessions(PostgresSessionSweep(connections), observer),
-        ArchiveSessions(PostgresSessionArchive(connections)),
+        ArchiveSessions(PostgresSessionArchive(connections), timedelta(days=settings.archive_after_days)),
         ClearAnswers(PostgresAnswerRecords(connections)),
     )
     return {job.name: job for job in jobs}
 
 
-def _jobs(connections: Connections, observer: Observer, reconcile: ReconcileSessions) -> dict[JobName, Job]:
-    return {**database_jobs(connections, observer), reconcile.name: reconcile}
+def _jobs(
+    connections: Connections, observer: Observer, settings: Settings, reconcile: ReconcileSessions
+) -> dict[JobName, Job]:
+    return {**database_jobs(connections, observer, settings.jobs), reconcile.name: reconcile}
 
 
 def _reconciling(loyalty: Loyalty, work: PostgresReconciliation) -> ReconcileSessions:
@@ -328,7 +331,7 @@ class Container(DeclarativeContainer):
     run_policy = Singleton(_run_policy, settings)
     run_job = Singleton(RunJob, job_ledger, clock, observer, run_policy)
     keep_schedule = Singleton(KeepSchedule, job_ledger, run_job, telemetry_form.provided.instance, run_policy)
-    jobs = Singleton(_jobs, connections, observer, reconcile_sessions)
+    jobs = Singleton(_jobs, connections, observer, settings, reconcile_sessions)
     list_sessions = Singleton(ListSessions, Singleton(PostgresSessionDirectory, connections))
 
 

@@ -43,8 +43,17 @@ class JobSettings(Section, frozen=True, kw_only=True):
         ),
     ] = 250
     archive_batch: Annotated[
-        int, Variable(name="JOB_ARCHIVE_FINALIZED_BATCH", least=1, most=10_000, meaning="Sessions in a batch of it")
+        int, Variable(name="JOB_ARCHIVE_FINALIZED_BATCH", least=1, most=2_000, meaning="Sessions in a batch of it")
     ] = 500
+    archive_after_days: Annotated[
+        int,
+        Variable(
+            name="ARCHIVE_AFTER_DAYS",
+            least=1,
+            most=3650,
+            meaning="How long a session that has ended, and owes nothing, stays among the live ones",
+        ),
+    ] = 30
     clear_batch: Annotated[
         int, Variable(name="JOB_CLEAR_CACHE_BATCH", least=1, most=10_000, meaning="Answers in a batch of it")
     ] = 1000

@@ -6,8 +6,7 @@ from typing import Any, Final
 import psycopg
 import redis
 
-from loyalty_adapters.postgres.session_archive import PostgresSessionArchive
-from loyalty_core.use_cases.archive_sessions import ArchiveSessions
+from loyalty_core.use_cases.jobs import JobName
 from tests.pdi import Pdi
 from tests.web.counter import ITEMS, give_back, moved, sold, until_settled
 from tests.web.service import Service
@@ -21,7 +20,7 @@ async def put_away(service: Service, database_url: str, redis_url: str) -> dict[
     redis.Redis.from_url(redis_url).flushdb()
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as operator:
         await operator.execute("TRUNCATE idempotency_answers")
-    archive = ArchiveSessions(PostgresSessionArchive(service.container.connections()))
+    archive = service.container.jobs()[JobName.ARCHIVE_FINALIZED]
     batch = await archive(datetime.now(UTC) + KEPT, 100)
     assert batch.done
     return dict(batch.counts)
