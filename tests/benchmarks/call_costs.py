@@ -23,6 +23,8 @@ TERMINALS: Final = 16
 REPLAY: Final = "finalize, repeated"
 STEPS: Final = (*CALLS[:3], REPLAY, CALLS[3])
 """In an order in which each call finds what it needs."""
+_FLOOR: Final = "FLOOR"
+"""Before the transactions of floors, whose sales at PDI are no concern of the ledger check."""
 _RATIO: Final = 1.5
 _REPLAY_RATIO: Final = 1.3
 _ROUND_TRIPS: Final = dict(zip(CALLS, (2, 2, 4, 1), strict=True))
@@ -78,7 +80,13 @@ async def _round(stack: Stack, prefix: str, count: int) -> list[_Batch]:
             if name == "http" and step == REPLAY:
                 continue
             asked = [
-                _request(step, name, prefix, number, sessions.get(name, [""] * count)[number])
+                _request(
+                    step,
+                    name,
+                    prefix if name == "web" else f"{_FLOOR}{prefix}",
+                    number,
+                    sessions.get(name, [""] * count)[number],
+                )
                 for number in range(count)
             ]
             batch = await _measured(stack, step, name, asked)

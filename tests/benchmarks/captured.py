@@ -22,8 +22,8 @@ _ENTRY: Final = re.compile(
 _PARAMETER: Final = re.compile(r"\$(\d+) = (NULL|'(?:[^']|'')*')")
 _ADDRESS: Final = re.compile(r"\(\d+,\d+\)")
 _TAKEN_AT: Final = re.compile(r'(?<="at":")[^"]+')
-_OURS: Final = re.compile(r"\bsessions\b|\bsession_rows\b|\bcustomer_snapshots\b|\breceipt_numbers\b")
-_BACKGROUND: Final = re.compile(r"\bcount\(|\bowed_next_at <|\bnextval\b")
+_OURS: Final = re.compile(r"session|snapshot")
+_BACKGROUND: Final = re.compile(r"\bcount\(|\bowed_next_at <|\bnextval\b|\bset_config\b")
 """What the service does beside its calls, now and then: look at its queue, draw the next block of receipt numbers."""
 _LOG_ALL: Final[Sequence[LiteralString]] = (
     "ALTER SYSTEM SET log_line_prefix = 'BENCH %a '",
@@ -120,6 +120,8 @@ def captured_from(calls: Mapping[str, Sequence[SeenCall]], names: Sequence[Mappi
     Raises:
         RuntimeError: no sale was typical in all of its calls, or one of them sent nothing.
     """
+    if not names:
+        raise RuntimeError("the server's log shows no statements of calls")
     trips = {call: statistics.median(len(each.statements) for each in seen) for call, seen in calls.items()}
     if not all(trips.values()):
         raise RuntimeError(f"calls without a statement in the server's log: {trips}")

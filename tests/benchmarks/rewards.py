@@ -26,6 +26,9 @@ from loyalty_core.domain.program import RewardProgram, built_in_program
 from loyalty_core.domain.program_parts import Day, Per, Promotion, Stacking, TimeWindow
 from loyalty_core.domain.rewards import calculate
 
+SUBJECT: Final = "calculate, best"
+EXPLAINED: Final = "explain, best"
+PEER: Final = "zen-engine"
 ROUNDS: Final = 5
 BASKETS: Final = 1_000
 LINES: Final = 10
@@ -158,31 +161,36 @@ def microseconds(work: Callable[[Any], object], inputs: Sequence[Any]) -> float:
     return (process_time() - begun) / len(inputs) * 1e6
 
 
-def main() -> None:
+def medians() -> dict[str, float]:
+    """The median microseconds for each way to work out a basket, all of them taking turns."""
     best, added = program(Stacking.BEST), program(Stacking.SUM)
     decision = decision_table()
     contents = [msgspec.json.encode(basket) for basket in baskets()]
     read = msgspec.json.Decoder(Basket).decode
     works: dict[str, tuple[Callable[[Any], object], Callable[[], Sequence[Any]]]] = {
-        "calculate, best": (lambda basket: calculate(best, basket, GOLD, NOON), baskets),
+        SUBJECT: (lambda basket: calculate(best, basket, GOLD, NOON), baskets),
         "calculate, sum": (lambda basket: calculate(added, basket, GOLD, NOON), baskets),
         "calculate and read the basket from JSON": (
             lambda raw: calculate(best, read(raw), GOLD, NOON),
             lambda: contents,
         ),
-        "explain, best": (lambda basket: explain(best, basket, GOLD, NOON), baskets),
-        "zen-engine": (decision.evaluate, lambda: [facts(basket) for basket in baskets()]),
+        EXPLAINED: (lambda basket: explain(best, basket, GOLD, NOON), baskets),
+        PEER: (decision.evaluate, lambda: [facts(basket) for basket in baskets()]),
     }
     measured: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(ROUNDS):
         for name, (work, inputs) in works.items():
             measured[name].append(microseconds(work, inputs()))
-    medians = {name: statistics.median(times) for name, times in measured.items()}
-    peer, ours = medians["zen-engine"], medians["calculate, best"]
-    print(f"{LINES} lines, {len(best.promotions)} promotions, {ROUNDS} rounds of {BASKETS} baskets, medians")  # noqa: T201 - its report
-    for name, each in medians.items():
+    return {name: statistics.median(times) for name, times in measured.items()}
+
+
+def main() -> None:
+    found = medians()
+    peer, ours = found[PEER], found[SUBJECT]
+    print(f"{LINES} lines, {len(promotions())} promotions, {ROUNDS} rounds of {BASKETS} baskets, medians")  # noqa: T201 - its report
+    for name, each in found.items():
         print(f"{name:42} {each:8.1f} µs {1e6 / each:10,.0f} /s {peer / each:6.1f} x zen-engine")  # noqa: T201 - its report
-    print(f"{'the explanation by line adds':42} {medians['explain, best'] - ours:8.1f} µs")  # noqa: T201 - its report
+    print(f"{'the explanation by line adds':42} {found[EXPLAINED] - ours:8.1f} µs")  # noqa: T201 - its report
 
 
 if __name__ == "__main__":

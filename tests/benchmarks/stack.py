@@ -27,8 +27,9 @@ from loyalty_core.ports.api_keys import ApiKey, Scope
 from loyalty_web.api_keys import Peppers, new_key
 from tests.benchmarks.captured import Captured
 from tests.benchmarks.programs import Program, tree
-from tests.faults.books import read_sessions
+from tests.faults.books import owed, read_sessions
 from tests.faults.ledger_check import Observation, Verdict, check
+from tests.faults.stack import until
 from tests.pdi import Pdi
 
 HOST: Final = "127.0.0.1"
@@ -37,6 +38,7 @@ POSTGRES: Final = 16
 WEB_WORKERS: Final = 2
 FLOORS: Final = ("http", "call")
 FLOOR_DATABASE: Final = "floor"
+_SETTLING: Final = 60.0
 _PEPPER: Final = "a pepper of thirty-two characters"
 _NOT_INHERITED: Final = ("LOYALTY_", "PDI_", "DATABASE_", "REDIS_", "QUEUE_", "OTEL_", "NODE_ENV", "PORT", "WEB_")
 
@@ -127,6 +129,20 @@ class Stack:
             floor.start()
             await floor.answering(HOST, port)
 
+    async def settled(self) -> None:
+        """Start a worker, and return when nothing is owed to PDI any more.
+
+        Raises:
+            AssertionError: something still is after a minute.
+        """
+        if "worker" not in self.programs:
+            self._program("worker", "loyalty_web.cli", "worker").start()
+
+        async def nothing_owed() -> bool:
+            return await owed(self.database_url) == 0 and await self.pdi.faults_at_work() == 0
+
+        await until(nothing_owed, "nothing is owed", _SETTLING, also=lambda: owed(self.database_url))
+
     async def verdict(self, observations: list[Observation], prefix: str) -> Verdict:
         """The ledger check over every sale whose transaction begins with `prefix`.
 
@@ -134,8 +150,8 @@ class Stack:
             LedgerDisagreement: with what was lost, doubled, or otherwise than answered.
         """
         booked = [entry for entry in await self.pdi.ledger() if entry["transactionId"].startswith(prefix)]
-        rows = [row for row in await read_sessions(self.database_url) if row.transaction.startswith(prefix)]
-        return check(observations, booked, rows)
+        named = {entry["transactionId"] for entry in booked} | {heard.sale.transaction for heard in observations}
+        return check(observations, booked, await read_sessions(self.database_url, sorted(named)))
 
     # -- its life
 

@@ -1,4 +1,4 @@
-"""POS terminals in a process of their own: ``python -m tests.benchmarks.terminals`` reads a job, writes what it heard.
+"""POS terminals in a process of their own: ``python -m tests.benchmarks.terminals JOB REPORT``.
 
 Written so that it costs little beside what it measures: one socket for each terminal, kept alive, one write for each
 request, and no more of HTTP than it takes to find the end of an answer. A job is a list of sales; a sale is a list of
@@ -7,7 +7,9 @@ requests that follow one another, of which the later ones may name what the firs
 
 import asyncio
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -200,18 +202,29 @@ async def run(job: Job) -> Report:
     Raises:
         RuntimeError: the process ended without a report.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        written, _ = await process.communicate(msgspec.json.encode(job))
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise RuntimeError(f"the terminals ended with {process.returncode}")
-    return msgspec.json.decode(written, type=Report)
+    with tempfile.TemporaryDirectory(prefix="loyalty-terminals-") as folder:
+        told = Path(folder, "report")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", __name__, _kept(job, Path(folder, "job")), str(told)
+        )
+        try:
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if code != 0:
+            raise RuntimeError(f"the terminals ended with {code}")
+        return _read(told)
+
+
+def _kept(job: Job, file: Path) -> str:
+    file.write_bytes(msgspec.json.encode(job))
+    return str(file)
+
+
+def _read(file: Path) -> Report:
+    return msgspec.json.decode(file.read_bytes(), type=Report)
 
 
 def failures(report: Report) -> list[Heard]:
@@ -231,7 +244,11 @@ def held(report: Report, what: str) -> Report:
     return report
 
 
+def main(asked: Path, told: Path) -> None:
+    """Do the job in one file, and leave the report in another."""
+    job = msgspec.json.decode(asked.read_bytes(), type=Job)
+    told.write_bytes(msgspec.json.encode(uvloop.run(Shop(job).open())))
+
+
 if __name__ == "__main__":
-    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(Shop(asked).open())))
-    sys.stdout.buffer.flush()
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
