@@ -8,9 +8,14 @@ from loyalty_adapters.observability.metrics import Metrics
 from loyalty_adapters.observability.metrics_feeds import AnswerCacheFeed, DatabaseFeed, HostFeed, QueueFeed
 from loyalty_adapters.pdi import CircuitState, Outcome
 from loyalty_adapters.redis.answer_cache import CacheEvent
+from loyalty_core.domain.difference import DifferenceKind
 from loyalty_core.domain.session import Cause
 from loyalty_core.ports.delivery_queue import QueueDepth
+from loyalty_core.ports.job_ledger import JobName
+from loyalty_core.ports.observer import RunEnding
 from loyalty_core.ports.unit_of_work import Call
+from loyalty_web.admission import FULL, LATE
+from loyalty_web.rate_limits import ADDRESS, CLIENT
 from tests.unit.session.examples import NOW
 
 ROUTES: Final = ("/identify", "/calculateRewards", "/finalize", "/getSessionStatus", "/cancel", "/return", "/sessions")
@@ -23,7 +28,6 @@ REASONS: Final = (
     "token_circuit_open", "token_connection_refused", "token_connection_lost", "token_http_503", "http_302", "http_408",
     "http_500", "http_502", "http_503", "http_504",
 )  # fmt: skip
-JOBS: Final = ("expire-sessions", "archive-finalized", "clear-cache", "reconcile")
 
 
 def exercised_registry() -> MetricsRegistry:
@@ -46,14 +50,21 @@ def exercised_registry() -> MetricsRegistry:
         metrics.replays[call.value,].inc()
     for kind in ("earned", "redeemed", "reversed", "restored"):
         metrics.points[kind,].inc(7)
-    for job in JOBS:
-        metrics.job_run_ended(job, "done", 1.5, NOW.timestamp())
-        metrics.job_run_ended(job, "failed", 1.5, None)
-    metrics.reconciliation_found("missing_at_pdi")
-    metrics.rate_limit_hit("client")
+    for job in JobName:
+        metrics.job_run_ended(job.value, RunEnding.DONE.value, 1.5, NOW.timestamp())
+        metrics.job_run_ended(job.value, RunEnding.FAILED.value, 1.5, None)
+    metrics.reconciliation_found(DifferenceKind.MISSING_AT_HOST.value)
+    _exercise_limits(metrics)
     for name in ("database", "redis", "pdi"):
         metrics.dependencies[name,].set(1)
     return registry
+
+
+def _exercise_limits(metrics: Metrics) -> None:
+    for by in (CLIENT, ADDRESS):
+        metrics.rate_limit_hit(by)
+    for why in (FULL, LATE):
+        metrics.calls_shed[why,].inc()
 
 
 def _exercise_host(metrics: Metrics) -> None:

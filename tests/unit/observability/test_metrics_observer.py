@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from loyalty_adapters.observability.metrics import Metrics
 from loyalty_adapters.observability.metrics_observer import MetricsObserver
+from loyalty_core.domain.difference import DifferenceKind
 from loyalty_core.domain.session import Cause, HostReceipt, Session, SessionStatus
 from loyalty_core.domain.session_quote import HostQuote
 from loyalty_core.ports.observer import RunEnding
@@ -91,6 +92,14 @@ def test_what_must_be_looked_into_is_counted(counted: Counted) -> None:
     assert 1 == counted.value("booked_otherwise_total")
     assert 1 == counted.value("outcomes_not_recorded_total")
     assert 1 == counted.value("replays_total", call="finalize")
+
+
+def test_differences_are_counted_by_kind(counted: Counted) -> None:
+    """Whichever session they are of."""
+    for kind in (DifferenceKind.DOUBLED, DifferenceKind.DOUBLED, DifferenceKind.MISSING_AT_HOST):
+        counted.observer.difference_found(FINALIZED.id, kind)
+    assert 2 == counted.value("reconciliation_findings_total", kind="doubled")
+    assert 1 == counted.value("reconciliation_findings_total", kind="missing_at_host")
 
 
 def test_runs_of_jobs_are_counted_by_how_they_ended(counted: Counted) -> None:

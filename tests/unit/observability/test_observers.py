@@ -9,6 +9,8 @@ from typing_extensions import override
 from loyalty_adapters.observability.observer import LoggingObserver
 from loyalty_adapters.observability.observers import Observers
 from loyalty_adapters.observability.traces import TraceContext
+from loyalty_core.domain.difference import DifferenceKind
+from loyalty_core.domain.identifiers import SessionId, format_session_id
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import SessionQuote
 from loyalty_core.ports.job_ledger import JobRun
@@ -52,6 +54,10 @@ class Ear(NullObserver):
         self.heard.append("outcome_not_recorded")
 
     @override
+    def difference_found(self, session: SessionId, kind: DifferenceKind) -> None:
+        self.heard.append("difference_found")
+
+    @override
     @contextmanager
     def running(self, run: JobRun) -> Iterator[None]:
         self.heard.append("running")
@@ -79,9 +85,22 @@ def test_each_hears_everything() -> None:
     all_of_them.quotes_disagreed(ACTIVE, QUOTE)
     all_of_them.booked_otherwise(ACTIVE)
     all_of_them.outcome_not_recorded(ACTIVE)
-    news = ["changed", "replayed", "quotes_disagreed", "booked_otherwise", "outcome_not_recorded"]
+    all_of_them.difference_found(ACTIVE.id, DifferenceKind.DOUBLED)
+    news = [
+        "changed", "replayed", "quotes_disagreed", "booked_otherwise", "outcome_not_recorded", "difference_found"
+    ]  # fmt: skip
     assert [news, news] == [first.heard, second.heard]
     assert "t-1" == all_of_them.trace_id()
+
+
+def test_a_difference_is_told_in_one_line() -> None:
+    """Which session, and what it is; no points and no customer."""
+    with capture_logs() as lines:
+        LoggingObserver(TraceContext()).difference_found(ACTIVE.id, DifferenceKind.DOUBLED)
+    (line,) = lines
+    assert ("warning", format_session_id(ACTIVE.id), "doubled") == (
+        line["log_level"], line["sessionId"], line["difference"]
+    )  # fmt: skip
 
 
 def test_a_run_is_within_one_trace() -> None:
