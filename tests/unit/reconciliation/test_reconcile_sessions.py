@@ -10,7 +10,7 @@ from loyalty_core.domain.difference import DifferenceKind as Kind
 from loyalty_core.domain.errors import RejectedByHost, StorageUnavailable
 from loyalty_core.domain.identifiers import HostSessionId, ReturnId, SessionId
 from loyalty_core.domain.return_request import ReturnRequest
-from loyalty_core.domain.session import Cause, SessionStatus
+from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.loyalty_host import (
     HostNotJudged,
     HostNotSent,
@@ -380,20 +380,20 @@ async def test_a_killed_run_goes_on_where_it_was() -> None:
         await audit.sold(f"T-{number}")
         audit.double(f"T-{number}")
     audit.days(1)
-    now = audit.clock.now() - timedelta(seconds=1) + DAY
-    audit.days(1)
+    now = audit.clock.now()
     for _ in range(3):
-        assert not (await audit.job(now, 2)).done
-    assert 6 == len(await audit.found())
-    later = audit.clock.now() + timedelta(seconds=1)
-    asked = audit.host.calls.count(HostCall.REPORT)
-    batches = 0
-    while not (await audit.reconciling(audit.work)(later, 2)).done:
-        batches += 1
-    assert 6 == audit.host.calls.count(HostCall.REPORT) - asked
-    assert batches >= 3
-    assert 6 == len(audit.heard.differences)
-    assert Cause.HOST_ACCEPTED.value in {entry.cause for entry in audit.store.entries((await audit.found())[0][0])}
+        assert 2 == (await audit.reconciling(audit.work)(now, 2)).taken
+    assert (6, 6) == (len(await audit.found()), audit.host.calls.count(HostCall.REPORT))
+    assert counts() == await audit.run(now)
+    audit.clock.advance(60)
+    now = audit.clock.now()
+    assert 0 == (await audit.reconciling(audit.work)(now, 2)).taken
+    assert 6 == await audit.job.due(now)
+    for _ in range(3):
+        batch = await audit.reconciling(audit.work)(now, 2)
+        assert (2, False) == (batch.taken, batch.done)
+    assert (await audit.reconciling(audit.work)(now, 2)).done
+    assert (6, 12) == (len(audit.heard.differences), audit.host.calls.count(HostCall.REPORT))
 
 
 async def test_no_more_enquiries_at_once_than_allowed() -> None:
