@@ -2,11 +2,9 @@
 
 from typing import Any, Final
 
-from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
-from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Guard, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from loyalty_core.ports.api_keys import ApiKey
 from loyalty_core.ports.api_keys import Scope as KeyScope
@@ -18,6 +16,7 @@ from loyalty_web.request_facts import RequestFacts
 
 OPEN_TO_ALL: Final = "open_to_all"
 """The option of routes that need no key."""
+_REQUIRED: Final = "required_scope"
 _BEARER: Final = "bearer "
 
 
@@ -43,6 +42,9 @@ class Authentication(ASGIMiddleware):
             facts.headers += refusal.headers
             facts.is_logged = False  # a tally of refusals is
             raise
+        required = scope["route_handler"].opt.get(_REQUIRED)
+        if required is not None and required not in key.scopes:
+            raise ScopeMissing(required.value)
         scope["user"] = key.caller()
         scope["auth"] = key
         await next_app(scope, receive, send)
@@ -63,14 +65,12 @@ class Authentication(ASGIMiddleware):
         return key
 
 
-def requires(scope: KeyScope) -> Guard:
-    """A guard that refuses keys without `scope`."""
+def requires(scope: KeyScope) -> dict[str, Any]:
+    """The option of routes that take keys with `scope` alone.
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        if scope not in connection.auth.scopes:
-            raise ScopeMissing(scope.value)
-
-    return guard
+    No guard of Litestar's: each call would copy its handler for it, and be judged in another thread.
+    """
+    return {_REQUIRED: scope}
 
 
 def _presented(scope: Scope) -> str:

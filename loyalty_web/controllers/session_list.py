@@ -41,7 +41,7 @@ CursorInQuery = Annotated[
 ]
 
 
-@get("/sessions", guards=[requires(Scope.POS)], tags=["sale"], summary="The client's sessions that have ended",
+@get("/sessions", opt=requires(Scope.POS), tags=["sale"], summary="The client's sessions that have ended",
      response_description="A page of them, those that ended first coming first.",
      responses=problems(body=False))  # fmt: skip
 async def list_sessions(

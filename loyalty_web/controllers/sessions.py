@@ -31,7 +31,7 @@ from loyalty_web.request_facts import RequestFacts
 from loyalty_web.return_schemas import ReturnGoodsRequest
 from loyalty_web.schemas import CalculateRequest, CancelRequest, FinalizeRequest, IdentifyRequest
 
-POS: Final = [requires(Scope.POS)]
+POS: Final = requires(Scope.POS)
 _ASK_AGAIN: Final = "2"
 """Seconds after which a POS that was promised a settlement may look whether it has come."""
 
@@ -48,7 +48,7 @@ IfMatch = Annotated[
 SessionInQuery = Annotated[str, QueryParameter(name="sessionId", description="The `sessionId` of `/identify`.")]
 
 
-@post("/identify", status_code=HTTP_201_CREATED, guards=POS, tags=["sale"], summary="Open a session for a customer",
+@post("/identify", status_code=HTTP_201_CREATED, opt=POS, tags=["sale"], summary="Open a session for a customer",
       response_description="The session, and what the POS may show of the customer.",
       responses=problems("channel_not_allowed", "transaction_mismatch", "pdi_rejected", "in_flight",
                          "concurrent_update", "pdi_unauthorized"))  # fmt: skip
@@ -60,7 +60,7 @@ async def identify(
     return Answered.recorded(await desk.loyalty.identify(data.command(desk.caller)), HTTP_201_CREATED)
 
 
-@post("/calculateRewards", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Quote the points of a basket",
+@post("/calculateRewards", status_code=HTTP_200_OK, opt=POS, tags=["sale"], summary="Quote the points of a basket",
       response_description="The quote.",
       responses=problems("session_not_found", "version_mismatch", "session_expired", "settlement_failed",
                          "illegal_transition", "pdi_rejected", "concurrent_update", "redemption_needs_pdi",
@@ -75,7 +75,7 @@ async def calculate_rewards(
     return Answered(quote, HTTP_200_OK)
 
 
-@post("/finalize", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Commit the rewards, once",
+@post("/finalize", status_code=HTTP_200_OK, opt=POS, tags=["sale"], summary="Commit the rewards, once",
       response_description="Booked.",
       responses={HTTP_202_ACCEPTED: accepted(FinalizeAnswer),
                  **problems("session_not_found", "transaction_mismatch", "version_mismatch", "session_expired",
@@ -93,7 +93,7 @@ async def finalize(
     return Answered.recorded(recorded, HTTP_202_ACCEPTED, _where_to_look(recorded.answer.session_id))
 
 
-@post("/cancel", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Abandon a session",
+@post("/cancel", status_code=HTTP_200_OK, opt=POS, tags=["sale"], summary="Abandon a session",
       response_description="The session after it.",
       responses=problems("session_not_found", "version_mismatch", "session_expired", "settlement_failed",
                          "illegal_transition", "concurrent_update"))  # fmt: skip
@@ -106,7 +106,7 @@ async def cancel(
     return Answered(await desk.loyalty.cancel(data.command(desk.caller, expected_version(if_match))), HTTP_200_OK)
 
 
-@get("/getSessionStatus", guards=POS, tags=["sale"], summary="How a session stands",
+@get("/getSessionStatus", opt=POS, tags=["sale"], summary="How a session stands",
       response_description="The session.",
      responses=problems("session_not_found", body=False))  # fmt: skip
 async def get_session_status(
@@ -123,7 +123,7 @@ async def get_session_status(
     return Answered(status, HTTP_200_OK, headers={"ETag": entity_tag(status.version)})
 
 
-@post("/return", status_code=HTTP_200_OK, guards=POS, tags=["sale"], summary="Take a sale back, wholly or in part",
+@post("/return", status_code=HTTP_200_OK, opt=POS, tags=["sale"], summary="Take a sale back, wholly or in part",
       response_description="Taken back.",
       responses={HTTP_202_ACCEPTED: accepted(ReturnAnswer),
                  **problems("session_not_found", "transaction_mismatch", "version_mismatch", "illegal_transition",
