@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from loyalty_core.domain.delivery import Delivery
-from loyalty_core.domain.identifiers import format_session_id
+from loyalty_core.domain.identifiers import intent_key
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.ports.loyalty_host import CommitKind, HostCommit, HostSessionReport, LoyaltyHost
 from loyalty_core.ports.unit_of_work import Call, StoredAnswer
@@ -95,7 +95,7 @@ class Errand(Protocol, Generic[ReceiptT]):
 
 def idempotency_key(session: Session, delivery: Delivery) -> str:
     """The key of an intent: the session and the intent's number, the same for each of its sends."""
-    return f"{format_session_id(session.id)}:{delivery.number}"
+    return intent_key(session.id, delivery.number)
 
 
 def booked_for(session: Session, delivery: Delivery | None, report: HostSessionReport) -> list[HostCommit]:
