@@ -29,13 +29,17 @@ from loyalty_web.problem_details import exception_handlers
 from loyalty_web.providers import dependencies
 from loyalty_web.request_bodies import BODY_SECONDS, MAX_BODY_BYTES, JsonRequest
 from loyalty_web.saturation import Saturation
+from loyalty_web.transport_headers import TransportHeaders
 
 
 def create_app(container: Container) -> ASGIApp:
     """The service as one ASGI application. Everything in `container` is opened by its lifespan and closed after it."""
     app = OneProgram(create_litestar(container), container.programs())
-    hsts_seconds = container.settings().proxies.hsts_seconds
-    return Edge(app, container.traces(), container.telemetry().metrics, container.origins(), hsts_seconds)
+    monitor = container.health()
+    transport = TransportHeaders(
+        container.origins(), container.settings().proxies.hsts_seconds, lambda: monitor.is_stopping
+    )
+    return Edge(app, container.traces(), container.telemetry().metrics, transport)
 
 
 def create_litestar(container: Container) -> Litestar:

@@ -9,14 +9,10 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from loyalty_web.origins import Origins
 from loyalty_web.request_facts import Meter, RequestFacts, Traces
+from loyalty_web.transport_headers import TransportHeaders
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
-_ALWAYS: Final = (
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-)
 _SERVER_ERROR: Final = 500
 _QUIET: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 """Asked every few seconds by machines; logged only when they fail."""
@@ -27,15 +23,11 @@ _log = structlog.get_logger(context="LoyaltyController")
 class Edge:
     """An ASGI application around the application."""
 
-    def __init__(
-        self, app: ASGIApp, traces: Traces, meter: Meter, origins: Origins | None = None, hsts_seconds: int = 0
-    ) -> None:
-        """Who came by TLS, which `origins` tell, is asked to for the next `hsts_seconds`; by none of either."""
+    def __init__(self, app: ASGIApp, traces: Traces, meter: Meter, transport: TransportHeaders) -> None:
         self._app = app
         self._traces = traces
         self._meter = meter
-        self._origins = origins if hsts_seconds else None
-        self._hsts = (b"strict-transport-security", b"max-age=%d" % hsts_seconds)
+        self._transport = transport
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -49,16 +41,14 @@ class Edge:
         facts.attach(scope)
         if request_id is not None:
             facts.note(requestId=request_id.decode())
-        always = [*_ALWAYS, (b"x-request-id", request_id or facts.trace_id.encode())]
-        if self._origins is not None and self._origins.is_secure(scope):
-            always.append(self._hsts)
+        named = (b"x-request-id", request_id or facts.trace_id.encode())
         status = _SERVER_ERROR
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                message["headers"] = [*message["headers"], *always, *facts.headers]
+                message["headers"] = [*message["headers"], *self._transport.of(scope), named, *facts.headers]
             await send(message)
 
         try:

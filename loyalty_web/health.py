@@ -146,6 +146,11 @@ class HealthMonitor:
         self._stopping = True
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether the process was told to end."""
+        return self._stopping
+
+    @property
     def is_ready(self) -> bool:
         """Whether traffic should come here."""
         checks = self._checks

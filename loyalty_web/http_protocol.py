@@ -1,6 +1,7 @@
 """uvicorn's HTTP/1.1, with bounds on what a request may cost before it is one, and no two readings of where it ends."""
 
 import asyncio
+import select
 from typing import Any, Final, cast
 
 import httptools
@@ -52,6 +53,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+
+    @override
+    def shutdown(self) -> None:
+        """The process ends: a connection on which a request has begun to come is left to answer it, and then closes."""
+        begun = self._in_header and self._header_bytes > 0
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        idle = cycle is None or cycle.response_complete
+        if not (idle and (begun or _has_something_to_read(self.transport))):
+            super().shutdown()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -169,3 +179,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if not (answered or self.pipeline):
             self.transport.write(why.answer(self.server_state.default_headers))
         self.transport.close()
+
+
+def _has_something_to_read(transport: asyncio.Transport) -> bool:
+    """Whether bytes have come that nobody has read yet."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -90,7 +90,9 @@ class WebSettings(Section, frozen=True, kw_only=True):
     ] = 65
     shutdown_seconds: Annotated[
         int,
-        Variable(name="SHUTDOWN_SECONDS", least=1, most=600, meaning="When a process is gone at the latest after SIGTERM"),
+        Variable(
+            name="SHUTDOWN_SECONDS", least=1, most=600, meaning="When a process is gone at the latest after SIGTERM"
+        ),
     ] = 25
     drain_seconds: Annotated[
         float | None,

@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from loyalty_web.problem_details import KINDS, PROBLEM_JSON, problem_bytes
-
-_ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+from loyalty_web.transport_headers import ALWAYS
 
 _log = structlog.get_logger(context="Http")
 
@@ -27,7 +26,7 @@ class Unreadable(NamedTuple):
         body = problem_bytes(self.code, self.detail, trace_id)
         fields = (
             *headers,
-            *_ALWAYS,
+            *ALWAYS,
             (b"x-request-id", trace_id.encode()),
             (b"content-type", PROBLEM_JSON.encode()),
             (b"content-length", b"%d" % len(body)),

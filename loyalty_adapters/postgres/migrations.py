@@ -8,6 +8,7 @@ from typing import Final, LiteralString, NamedTuple
 
 from psycopg import AsyncConnection
 
+_PATIENCE: Final = 10
 _ONE_AT_A_TIME: Final[LiteralString] = "SELECT pg_advisory_lock(hashtext('loyalty.schema_migrations'))"
 # Waiting for another run is fine; making live traffic queue behind a table lock is not.
 _PATIENT: Final[LiteralString] = "SET lock_timeout = '60s'"
@@ -70,14 +71,14 @@ async def migrate(database_url: str) -> list[str]:
     return applied
 
 
-async def pending(database_url: str) -> list[str]:
-    """The names of the migrations that `migrate` would apply. Changes nothing.
+async def pending(database_url: str, *, patience: int = _PATIENCE) -> list[str]:
+    """The names of the migrations that `migrate` would apply. Changes nothing. Connects within `patience` seconds.
 
     Raises:
         MigrationDrift: as `migrate`.
         psycopg.Error: the database cannot be reached.
     """
-    async with _connected(database_url) as connection:
+    async with _connected(database_url, patience) as connection:
         found = await (await connection.execute(_LEDGER_EXISTS)).fetchone()
         if found is None or not found[0]:
             return [migration.name for migration in shipped_migrations()]
@@ -85,10 +86,10 @@ async def pending(database_url: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _connected(database_url: str) -> AsyncIterator[AsyncConnection]:
+async def _connected(database_url: str, patience: int = _PATIENCE) -> AsyncIterator[AsyncConnection]:
     """A connection of its own; closing it releases the lock, also when this process dies."""
     async with await AsyncConnection.connect(
-        database_url, autocommit=True, connect_timeout=10, application_name="loyalty-migrate"
+        database_url, autocommit=True, connect_timeout=patience, application_name="loyalty-migrate"
     ) as connection:
         await connection.execute(_UNBOUNDED)
         yield connection

@@ -6,7 +6,9 @@ import uvloop
 
 from loyalty_adapters.observability import clear_shared_metrics, configure_logging
 from loyalty_web.cli.plainly import plainly
+from loyalty_web.cli.preflight import refuse_to_start_in_vain
 from loyalty_web.container import Container, log_form
+from loyalty_web.ending import Ending
 from loyalty_web.hangups import answer_hangups, hold_hangups
 from loyalty_web.settings import read_settings
 from loyalty_web.watchdog import Watchdog
@@ -25,6 +27,7 @@ def worker() -> None:
         settings = read_settings()
         container = Container(settings=settings)
         _ = container.program()
+    refuse_to_start_in_vain(settings)
     hold_hangups()
     clear_shared_metrics()
     configure_logging(log_form(settings), container.traces(), for_good=True)
@@ -35,8 +38,14 @@ def worker() -> None:
 async def _work(container: Container) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
+    ending = Ending(container.settings().web.shutdown_seconds)
+
+    def end(number: int) -> None:
+        if ending.is_first(number):
+            asked.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+        loop.add_signal_handler(number, end, number)
     answer_hangups(container.program_watch().look_now)
     seconds = container.settings().watch.watchdog
     with Watchdog(seconds, on_lag=container.telemetry().metrics.loop_lag.set):

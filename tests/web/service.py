@@ -146,7 +146,13 @@ class _Server(uvicorn.Server):
 async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """The address of `app`, served as the service serves it, for as long as the block runs."""
     config = ServiceConfig(
-        app, header_seconds=0.5, lifespan="on", log_config=None, access_log=False, server_header=False
+        app,
+        header_seconds=0.5,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
     )
     server = _Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

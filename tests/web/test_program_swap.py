@@ -19,10 +19,8 @@ from loyalty_web.settings import Environment, ServiceSettings
 from tests.integration.programs.program_files import BROKEN, BROKEN_BY, program_of, replace, toml_of
 from tests.pdi import Pdi
 from tests.processes import alive, soon
+from tests.web.commands import Till, command, make_key
 from tests.web.service import Service, running_service, settings
-from tests.web.test_commands import Till, bare, command, environment, make_key, port
-
-__all__ = ["bare", "environment", "port"]  # fixtures, used by their names
 
 _AMOUNT: Final = 100
 _SWAPPED: Final = "The reward program was swapped"
