@@ -38,14 +38,21 @@ class Commit:
     """
 
     def __init__(
-        self, lane: ConnectionLane, writes: tuple[Write, ...], addresses: RowAddresses, settings: PostgresSettings
+        self,
+        lane: ConnectionLane,
+        writes: tuple[Write, ...],
+        addresses: RowAddresses,
+        settings: PostgresSettings,
+        *,
+        lost: bool = False,
     ) -> None:
+        """`lost`: it was sent once before, and the connection broke."""
         self._lane = lane
         self._writes = writes
         self._addresses = addresses
         self._settings = settings
         self._conflicts = 0
-        self._lost_at: float | None = None
+        self._lost_at = asyncio.get_running_loop().time() if lost else None
 
     async def run(self) -> None:
         """Return once it is durable. Raises what `SessionStore.commit` does."""

@@ -34,6 +34,7 @@ SELECT set_config('default_transaction_isolation', 'serializable', false),
        set_config('timezone', 'UTC', false),
        set_config('plan_cache_mode', 'force_generic_plan', false),
        set_config('jit', 'off', false),
+       set_config('enable_seqscan', %s, false),
        set_config('lock_timeout', %s, false),
        set_config('statement_timeout', %s, false),
        set_config('idle_in_transaction_session_timeout', %s, false)
@@ -79,9 +80,17 @@ class ConnectionLane:
     """One pool. A call waits a bounded time for a connection, and a bounded time on it."""
 
     def __init__(
-        self, name: str, size: int, settings: PostgresSettings, around: StatementSeam = lambda _: nullcontext()
+        self,
+        name: str,
+        size: int,
+        settings: PostgresSettings,
+        around: StatementSeam = lambda _: nullcontext(),
+        *,
+        scans: bool = True,
     ) -> None:
+        """`scans`: whether a statement may read a whole table where the planner takes that for the shortest way."""
         self.around = around
+        self._scans = "on" if scans else "off"
         self._size = size
         self._settings = settings
         self._in_use = 0
@@ -172,8 +181,11 @@ class ConnectionLane:
         await connection.execute(
             _CONFIGURE,
             [
-                f"{int(seconds * 1000)}ms"
-                for seconds in (settings.lock_timeout, settings.statement_timeout, self._deadline)
+                self._scans,
+                *(
+                    f"{int(seconds * 1000)}ms"
+                    for seconds in (settings.lock_timeout, settings.statement_timeout, self._deadline)
+                ),
             ],
             prepare=False,
         )
@@ -185,7 +197,9 @@ class Connections:
     def __init__(self, settings: PostgresSettings, around: StatementSeam = lambda _: nullcontext()) -> None:
         self.settings = settings
         self.intake = ConnectionLane(Lane.INTAKE.value, settings.intake_connections, settings, around)
-        self.outcome = ConnectionLane(Lane.OUTCOME.value, settings.outcome_connections, settings, around)
+        # Outcomes are written at the addresses of their rows. A young table is short enough to be read instead, but to
+        # a serializable transaction that is a read of every row, and it would conflict with every writer.
+        self.outcome = ConnectionLane(Lane.OUTCOME.value, settings.outcome_connections, settings, around, scans=False)
 
     def lane(self, lane: Lane) -> ConnectionLane:
         """The connections that `lane` may use."""

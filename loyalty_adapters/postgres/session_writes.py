@@ -4,6 +4,7 @@ The update itself takes the row's lock and names the version it was made from; w
 it returned, so nothing is written beside a transition that was not.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 from uuid import UUID, uuid4
 
@@ -172,26 +173,33 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, parameters={**self.parameters, "address": None})
 
 
-def writes_of(work: UnitOfWork, addresses: RowAddresses) -> tuple[Write, ...]:
+def new_change_ids(work: UnitOfWork) -> tuple[UUID, ...]:
+    """A name for each of its changes, by which a change that was sent is known again."""
+    return tuple(uuid4() for _ in work.changes)
+
+
+def writes_of(work: UnitOfWork, change_ids: Sequence[UUID], addresses: RowAddresses) -> tuple[Write, ...]:
     """The statements of a unit of work, in the order of its changes."""
-    last = len(work.changes) - 1
+    last = work.changes[-1]
     return tuple(
-        _write(change, work.trace_id, _attachments(work) if position == last else _NOTHING_ATTACHED, addresses)
-        for position, change in enumerate(work.changes)
+        _write(
+            change,
+            {
+                "change_id": change_id,
+                "cause": change.cause.value,
+                "detail": change.detail,
+                "trace_id": work.trace_id,
+                **(_attachments(work) if change is last else _NOTHING_ATTACHED),
+            },
+            addresses,
+        )
+        for change, change_id in zip(work.changes, change_ids, strict=True)
     )
 
 
-def _write(change: SessionChange, trace_id: str | None, attachments: dict[str, Any], addresses: RowAddresses) -> Write:
+def _write(change: SessionChange, beside: dict[str, Any], addresses: RowAddresses) -> Write:
     before, after = change.before, change.after
-    change_id = uuid4()
-    parameters: dict[str, Any] = {
-        **changing_columns(after, before),
-        "change_id": change_id,
-        "cause": change.cause.value,
-        "detail": change.detail,
-        "trace_id": trace_id,
-        **attachments,
-    }
+    parameters = {**changing_columns(after, before), **beside}
     if before is None:
         for name in _NOT_IN_A_NEW_SESSION:
             del parameters[name]
@@ -208,7 +216,7 @@ def _write(change: SessionChange, trace_id: str | None, attachments: dict[str, A
     return Write(
         session=after.id,
         version=after.version,
-        change_id=change_id,
+        change_id=beside["change_id"],
         statement=statement,
         parameters=parameters,
         is_new=before is None,

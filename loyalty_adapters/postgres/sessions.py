@@ -1,11 +1,16 @@
+from collections.abc import Sequence
 from typing import Final, LiteralString
+from uuid import UUID
 
 from loyalty_adapters.postgres.commits import Commit
 from loyalty_adapters.postgres.connections import ConnectionLane, Connections
+from loyalty_adapters.postgres.group_commits import Fate, GroupCommits
 from loyalty_adapters.postgres.loaded_rows import SESSION_ID, loaded
 from loyalty_adapters.postgres.reads import read
 from loyalty_adapters.postgres.row_addresses import RowAddresses
-from loyalty_adapters.postgres.session_writes import writes_of
+from loyalty_adapters.postgres.session_groups import groupable
+from loyalty_adapters.postgres.session_writes import new_change_ids, writes_of
+from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
 from loyalty_core.domain.member import Member
 from loyalty_core.ports.session_store import KeyProbe, Loaded
@@ -39,6 +44,8 @@ _FIND_BY_KEY: Final[LiteralString] = _LOADED + _BY_KEY
 _FIND_SNAPSHOT: Final[LiteralString] = """
 SELECT tier, name, points, taken_at FROM customer_snapshots WHERE customer_id = %(customer)s::text
 """
+_OWNER: Final = slice(SESSION_ID + 1, SESSION_ID + 3)
+"""The columns with the client and the channel."""
 _ARCHIVED_HOLDER: Final = -1
 """The column of `_FIND_BY_KEY` with the id of the archived session that holds the key."""
 
@@ -50,16 +57,20 @@ class PostgresSessions:
         """`addresses` is shared with the queue, whose claims are read here by the writes that follow them."""
         self._connections = connections
         self._addresses = addresses
+        at_once = max(1, connections.settings.outcome_connections // 2)
+        self._groups = GroupCommits(connections.outcome, addresses, at_once)
 
     @property
     def _intake(self) -> ConnectionLane:
         return self._connections.intake
 
-    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
+    async def find(
+        self, session_id: SessionId, *, lane: Lane = Lane.INTAKE, seen_by: Caller | None = None
+    ) -> Loaded | None:
         """See `SessionStore.find`."""
         for statement in (_FIND, _FIND_ANYWHERE):
             rows = await read(self._connections.lane(lane), statement, {"id": session_id})
-            if rows:
+            if rows and (seen_by is None or seen_by.may_see(*rows[0][_OWNER])):
                 return loaded(rows[0], self._addresses)
         return None
 
@@ -84,5 +95,23 @@ class PostgresSessions:
 
     async def commit(self, work: UnitOfWork) -> None:
         """See `SessionStore.commit`."""
-        writes = writes_of(work, self._addresses)
-        await Commit(self._connections.lane(work.lane), writes, self._addresses, self._connections.settings).run()
+        change_ids = new_change_ids(work)
+        if work.lane is Lane.INTAKE:
+            await self._commit_alone(work, change_ids)
+            return
+        fate = await self._commit_together(work, change_ids)
+        if fate is not Fate.WRITTEN:
+            with self._groups.single():
+                await self._commit_alone(work, change_ids, lost=fate is Fate.LOST)
+
+    async def _commit_together(self, work: UnitOfWork, change_ids: Sequence[UUID]) -> Fate:
+        """With other outcomes, where there are any. Of several changes of one session a group makes one."""
+        if len(work.changes) == 1 and not self._groups.has_company:
+            return Fate.UNDECIDED
+        unit = groupable(work, change_ids, self._addresses)
+        return Fate.UNDECIDED if unit is None else await self._groups.offer(unit)
+
+    async def _commit_alone(self, work: UnitOfWork, change_ids: Sequence[UUID], *, lost: bool = False) -> None:
+        lane, settings = self._connections.lane(work.lane), self._connections.settings
+        writes = writes_of(work, change_ids, self._addresses)
+        await Commit(lane, writes, self._addresses, settings, lost=lost).run()

@@ -34,20 +34,25 @@ class Outcomes:
         self._observer = ports.observer
         self._transitions = Transitions(ports)
 
-    async def begin(self, session: Session, begun: Session, turn: Try[ReceiptT]) -> None:
-        """Commit an attempt before it is sent.
+    async def begin(
+        self,
+        session: Session,
+        turn: Try[ReceiptT],
+        *steps: SessionChange,
+        snapshot: CustomerSnapshot | None = None,
+    ) -> bool:
+        """Commit the attempt that ends `steps` before it is sent; False where somebody else has changed `session`.
 
         Raises:
-            Ended: it could not be, or somebody was faster. Whoever was overtaken here must not send.
+            Ended: storage is away, and nothing may be sent.
         """
         try:
-            await self._transitions.commit(
-                SessionChange(before=session, after=begun, cause=Cause.ATTEMPT_BEGUN), lane=Lane.OUTCOME
-            )
+            await self._transitions.commit(*steps, lane=Lane.OUTCOME, snapshot=snapshot)
         except StaleSession:
-            raise Ended(await self._left(session, turn)) from None
+            return False
         except STORAGE_TROUBLE:
             raise await self._unrecorded(session, turn) from None
+        return True
 
     async def write(
         self,
@@ -103,9 +108,9 @@ class Outcomes:
     async def _unrecorded(self, session: Session, turn: Try[ReceiptT]) -> Ended:
         """Storage is away and the intent stands: a worker will find out what came of it."""
         self._observer.outcome_not_recorded(session)
-        return Ended(await self._left(session, turn))
+        return Ended(await self.left(session, turn))
 
-    async def _left(self, session: Session, turn: Try[ReceiptT]) -> Session:
+    async def left(self, session: Session, turn: Try[ReceiptT]) -> Session:
         """What a try that goes no further leaves behind: to a POS that waits, the promise that it settles later.
 
         The promise goes on record first, and is given all the same where it cannot: only the live call itself could

@@ -9,10 +9,16 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from loyalty_core.domain.session import Session
-from loyalty_core.ports.loyalty_host import HostError, HostNotSent, HostSessionReport, HostSessionUnknown
+from loyalty_core.domain.session import Cause, Session
+from loyalty_core.ports.loyalty_host import (
+    HostError,
+    HostIdentification,
+    HostNotSent,
+    HostSessionReport,
+    HostSessionUnknown,
+)
 from loyalty_core.ports.session_store import Loaded
-from loyalty_core.ports.unit_of_work import CustomerSnapshot
+from loyalty_core.ports.unit_of_work import CustomerSnapshot, SessionChange
 from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.errand import Errand
@@ -142,7 +148,11 @@ class Settlement:
         """All that comes before a send: what the host has to learn first, what it has booked already, the attempt."""
         try:
             if session.host_session is None:
-                session = await self._make_known(session, turn)
+                found = await self._identify(session, turn)
+                begun = await self._begin_known(session, found, turn)
+                if begun is not None:
+                    return _Prepared(session=begun, booked=None)
+                session = await self._make_known(session, found, turn)
             receipt = await self._find_commit(session, turn)
             if receipt is None:
                 session = await self._begin(session, turn)
@@ -150,14 +160,34 @@ class Settlement:
             raise _Unprepared(session, error) from error
         return _Prepared(session=session, booked=receipt)
 
-    async def _make_known(self, session: Session, turn: Try[ReceiptT]) -> Session:
+    async def _identify(self, session: Session, turn: Try[ReceiptT]) -> HostIdentification:
         """The step owed since identify: the host learns of the customer, we learn the tier."""
-        found = await self._host.identify(
+        return await self._host.identify(
             session.channel,
             session.transaction,
             session.customer,
             within=min(self._budgets.identify, turn.deadline.left()),
         )
+
+    async def _begin_known(self, session: Session, found: HostIdentification, turn: Try[ReceiptT]) -> Session | None:
+        """What was learnt and the attempt in one commit, where nothing was sent before that would be asked about.
+
+        None where the steps have to be taken one by one; nothing was written then.
+        """
+        if turn.owed(session).unanswered:
+            return None
+        known = self._verdicts.identified(session, found)
+        begun = self._attempt(known.after, turn)
+        written = await self._outcomes.begin(
+            session,
+            turn,
+            SessionChange(before=session, after=known.after, cause=known.cause),
+            SessionChange(before=known.after, after=begun, cause=Cause.ATTEMPT_BEGUN),
+            snapshot=CustomerSnapshot(member=found.member, at=turn.time.now()),
+        )
+        return begun if written else None
+
+    async def _make_known(self, session: Session, found: HostIdentification, turn: Try[ReceiptT]) -> Session:
         snapshot = CustomerSnapshot(member=found.member, at=turn.time.now())
         settled = await self._outcomes.write(
             session, lambda current: self._verdicts.identified(current, found), turn, snapshot=snapshot
@@ -177,13 +207,18 @@ class Settlement:
         return turn.errand.found(session, report)
 
     async def _begin(self, session: Session, turn: Try[ReceiptT]) -> Session:
-        """Commit the attempt before it is sent."""
+        """Commit the attempt before it is sent. Whoever was overtaken here must not send."""
+        begun = self._attempt(session, turn)
+        step = SessionChange(before=session, after=begun, cause=Cause.ATTEMPT_BEGUN)
+        if not await self._outcomes.begin(session, turn, step):
+            raise Ended(await self._outcomes.left(session, turn))
+        return begun
+
+    def _attempt(self, session: Session, turn: Try[ReceiptT]) -> Session:
         if turn.deadline.left() <= 0:
             raise HostNotSent("no_time_left")
         ready = turn.errand.ready(session)
-        begun = turn.errand.attempt(ready, turn.owed(ready).begin_attempt(turn.time.now(), turn.lease))
-        await self._outcomes.begin(session, begun, turn)
-        return begun
+        return turn.errand.attempt(ready, turn.owed(ready).begin_attempt(turn.time.now(), turn.lease))
 
     # -- the outcomes
 

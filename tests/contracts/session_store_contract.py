@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loyalty_core.domain.identifiers import SessionId
+from loyalty_core.domain.caller import Caller
+from loyalty_core.domain.identifiers import ClientId, SessionId
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.session import Cause, Session, SessionStatus
 from loyalty_core.ports.session_store import KeyTaken, SessionStore, StaleSession
@@ -40,6 +41,15 @@ class SessionStoreContract:
         session = new_session()
         assert await store.find(session.id) is None
         assert (await store.find_by_key(session.channel, session.transaction)).holder is None
+
+    async def test_what_a_caller_may_not_see_is_not_found(self, store: SessionStore) -> None:
+        """Another client's session, or one of a channel the key may not use, is none; the caller's own is found."""
+        session = await stored(store, new_session())
+        for client, channel in (("other", "*"), (session.client, "KIOSK-*")):
+            assert await store.find(session.id, seen_by=Caller(ClientId(client), (channel,))) is None
+        found = await store.find(session.id, seen_by=Caller(session.client, ("POS-*",)))
+        assert found is not None
+        assert session == found.session
 
     async def test_the_clock_is_aware_and_moves_forward(self, store: SessionStore) -> None:
         """Every read brings the store's time in UTC, and a later read no earlier one."""
@@ -147,6 +157,51 @@ class SessionStoreContract:
         with pytest.raises(KeyTaken):
             await store.commit(UnitOfWork(changes=(retired, refused)))
         assert old == (await loaded(store, old)).session
+
+    @pytest.mark.parametrize("status", list(SessionStatus))
+    @given(data=st.data())
+    @_MANY
+    async def test_several_changes_of_a_session_may_be_one_unit(
+        self, store: SessionStore, status: SessionStatus, data: st.DataObject
+    ) -> None:
+        """A whole life in two units reads back as one in as many as it had changes."""
+        opening, *rest = data.draw(histories(status))
+        await store.commit(UnitOfWork(changes=(opening,)))
+        if rest:
+            await store.commit(UnitOfWork(changes=tuple(rest), lane=Lane.OUTCOME))
+            assert msgspec.json.encode(rest[-1].after) == msgspec.json.encode(
+                (await loaded(store, opening.after)).session
+            )
+            with pytest.raises(StaleSession):
+                await store.commit(UnitOfWork(changes=tuple(rest), lane=Lane.OUTCOME))
+
+    async def test_outcomes_that_come_together_stand_alone(self, store: SessionStore) -> None:
+        """Of many commits at once each writes its session, answer and snapshot, or is refused, by itself."""
+        sessions = [await stored(store, new_session()) for _ in range(40)]
+        customer = sessions[0].customer
+        for overtaken in sessions[::4]:
+            await changed(store, overtaken, lambda session: session.cancel(session.created_at), Cause.CANCELLED)
+
+        async def settle(number: int, before: Session) -> None:
+            change = SessionChange(before=before, after=_requoted(before), cause=Cause.QUOTED)
+            taken = CustomerSnapshot(member=Member(customer, f"T{number}"), at=before.created_at + number * HOUR)
+            answer = _answer(b"\xff%d" % number, Call.FINALIZE)
+            await store.commit(UnitOfWork(changes=(change,), lane=Lane.OUTCOME, answer=answer, snapshot=taken))
+
+        works = [settle(number, session) for number, session in enumerate(sessions)]
+        refused = await asyncio.gather(*works, return_exceptions=True)
+        for number, session in enumerate(sessions):
+            found = await loaded(store, session)
+            if number % 4 == 0:
+                assert isinstance(refused[number], StaleSession)
+                assert (SessionStatus.CANCELLED, {}) == (found.session.status, found.answers)
+            else:
+                assert refused[number] is None
+                assert SessionStatus.CALCULATED is found.session.status
+                assert {Call.FINALIZE: b"\xff%d" % number} == found.answers
+        snapshot = await store.find_snapshot(customer)
+        assert snapshot is not None
+        assert "T39" == snapshot.member.tier
 
     async def test_answers_of_record_come_back_byte_for_byte(self, store: SessionStore) -> None:
         """Each call's answer is kept beside the session; a later one of the same call takes the earlier one's place."""

@@ -15,7 +15,7 @@ from loyalty_core.domain.errors import OutcomeUnknown, StorageUnavailable
 from loyalty_core.domain.identifiers import SessionId, format_session_id
 from loyalty_core.domain.purchase_return import PurchaseReturn, ReturnStatus
 from loyalty_core.domain.session import Cause, Session
-from loyalty_core.ports.loyalty_host import HostError
+from loyalty_core.ports.loyalty_host import HostError, HostIdentification
 from loyalty_core.ports.session_store import KeyTaken, Loaded
 from loyalty_core.ports.unit_of_work import UnitOfWork
 from loyalty_core.use_cases import (
@@ -171,6 +171,9 @@ def _promises_unwritten(_: Patch) -> Build:
 
 
 class _Untold(Settlement):
+    async def _begin_known(self, session: Session, found: HostIdentification, turn: Try[Any]) -> None:
+        """Never in one: the attempt is not written."""
+
     async def _begin(self, session: Session, turn: Try[Any]) -> Session:
         ready = turn.errand.ready(session)
         delivery = turn.errand.delivery(ready)
@@ -184,16 +187,9 @@ def _attempt_unwritten(_: Patch) -> Build:
 
 
 class _Nameless(Settlement):
-    async def _make_known(self, session: Session, turn: Try[Any]) -> Session:
-        found = await self._host.identify(
-            session.channel, session.transaction, session.customer, within=turn.deadline.left()
-        )
-        self._known = found.session
-        return session
-
-    async def _begin(self, session: Session, turn: Try[Any]) -> Session:
-        begun = await super()._begin(session, turn)
-        return begun if begun.host_session else msgspec.structs.replace(begun, host_session=self._known)
+    async def _begin_known(self, session: Session, found: HostIdentification, turn: Try[Any]) -> Session:
+        begun = await self._begin(session, turn)
+        return msgspec.structs.replace(begun, host_session=found.session)
 
 
 def _handle_unwritten(_: Patch) -> Build:

@@ -14,14 +14,18 @@ from loyalty_adapters.postgres.archive_moves import BRING_BACK
 from loyalty_adapters.postgres.connections import Connections
 from loyalty_adapters.postgres.delivery_queue import PostgresDeliveryQueue
 from loyalty_adapters.postgres.row_addresses import RowAddresses
+from loyalty_adapters.postgres.session_groups import CHANGE_MANY
 from loyalty_adapters.postgres.session_writes import (
     INSERT_SESSION,
     UPDATE_SESSION,
     UPDATE_SESSION_AND_RETURNS,
+    Write,
+    new_change_ids,
     writes_of,
 )
 from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_core.domain.session import Cause, Session
+from loyalty_core.ports.unit_of_work import UnitOfWork
 from tests.contracts.delivery_queue_contract import LEASE, MINUTE, SECOND
 from tests.contracts.sales import a_quote, loaded, new_session, owed, settled, store_now, stored, unit
 
@@ -70,6 +74,11 @@ SELECT id, 'R-1', 1, 'e', '{}', 'void', now(), now(), 'x', 2, now(), 0, 0 FROM s
 """
 
 
+def _write_of(work: UnitOfWork) -> Write:
+    (write,) = writes_of(work, new_change_ids(work), RowAddresses())
+    return write
+
+
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for child in plan.get("Plans", []):
@@ -92,8 +101,8 @@ async def template(connections: Connections, operator: psycopg.AsyncConnection) 
 
 async def test_no_hot_statement_reads_a_whole_table(connections: Connections, template: Session) -> None:
     """On fifty thousand sessions every statement of a sale, and the claim of a worker, goes by index or address."""
-    (opening,) = writes_of(unit(None, new_session(), Cause.IDENTIFIED), RowAddresses())
-    (change,) = writes_of(unit(template, settled(template, template.created_at), Cause.HOST_ACCEPTED), RowAddresses())
+    opening = _write_of(unit(None, new_session(), Cause.IDENTIFIED))
+    change = _write_of(unit(template, settled(template, template.created_at), Cause.HOST_ACCEPTED))
     statements: dict[str, tuple[LiteralString, dict[str, Any]]] = {
         "find": (sessions._FIND, {"id": template.id}),
         "find, live or archived": (sessions._FIND_ANYWHERE, {"id": template.id}),
@@ -105,6 +114,7 @@ async def test_no_hot_statement_reads_a_whole_table(connections: Connections, te
         "insert": (INSERT_SESSION, opening.parameters),
         "update": (UPDATE_SESSION, change.parameters),
         "update with returns": (UPDATE_SESSION_AND_RETURNS, {**change.parameters, "returns": "[]"}),
+        "update many": (CHANGE_MANY, {"changes": "[]", "events": "[]", "answers": "[]", "snapshots": "[]"}),
         "update at an address": (UPDATE_SESSION, {**change.parameters, "address": "(0,1)"}),
         "bring back": (BRING_BACK, {"id": template.id, "version": 2}),
         "claim": (delivery_queue._CLAIM_DUE, {"limit": 100, "lease": LEASE, "soon": SECOND}),
@@ -140,6 +150,7 @@ async def test_a_claim_touches_only_what_it_takes(connections: Connections, temp
         sessions._FIND_BY_KEY,
         INSERT_SESSION,
         UPDATE_SESSION,
+        CHANGE_MANY,
         delivery_queue._CLAIM_DUE,
     ],
 )
@@ -153,8 +164,7 @@ def test_writes_bring_no_more_parameters_than_the_driver_caches() -> None:
     """Also those that the statement does not name count."""
     session = new_session()
     for before in (None, session):
-        (write,) = writes_of(unit(before, session, Cause.IDENTIFIED), RowAddresses())
-        assert len(write.parameters) <= CACHED_PARAMETERS
+        assert len(_write_of(unit(before, session, Cause.IDENTIFIED)).parameters) <= CACHED_PARAMETERS
 
 
 async def test_each_statement_is_prepared_once(connections: Connections) -> None:

@@ -8,7 +8,7 @@ from loyalty_adapters.memory.host import Course, HostCall
 from loyalty_core.domain.errors import StorageUnavailable
 from loyalty_core.domain.identifiers import CustomerId, SessionId, TransactionId
 from loyalty_core.domain.member import Member
-from loyalty_core.domain.session import Cause, SessionStatus
+from loyalty_core.domain.session import Cause, SessionStatus, evolve
 from loyalty_core.ports.loyalty_host import (
     HostError,
     HostNotSent,
@@ -221,7 +221,12 @@ async def test_a_worker_whose_time_is_up_sends_nothing() -> None:
     session = await shop.session(session_id)
     shop.store.replace(session.host_session_lost())
     shop.clock.advance(60)
-    shop.store.plan(Cause.HOST_IDENTIFIED, takes=11.0)
+
+    async def time_passes_and_somebody_writes() -> None:
+        shop.clock.advance(11)
+        shop.store.replace(evolve(await shop.session(session_id)))
+
+    shop.store.plan(Cause.ATTEMPT_BEGUN, first=time_passes_and_somebody_writes)
 
     await shop.deliver()
 

@@ -607,7 +607,7 @@ async def test_an_intent_cancelled_under_the_call() -> None:
         shop.clock.advance(15)
         await shop.cancel(cancel(session_id))
 
-    shop.store.plan(Cause.HOST_IDENTIFIED, first=lease_ends_and_the_sale_is_cancelled)
+    shop.store.plan(Cause.ATTEMPT_BEGUN, first=lease_ends_and_the_sale_is_cancelled)
 
     with pytest.raises(IllegalTransition):
         await shop.finalize(finalize(session_id))

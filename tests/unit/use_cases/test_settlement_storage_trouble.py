@@ -124,15 +124,23 @@ async def test_a_no_whose_commit_is_in_doubt_is_in_doubt(written: bool) -> None:
     assert [("2" if written else "1", 450)] == shop.booked()
 
 
-@pytest.mark.parametrize("cause", [Cause.HOST_IDENTIFIED, Cause.ATTEMPT_BEGUN])
+@pytest.mark.parametrize(
+    ("overtaken", "cause"),
+    [(False, Cause.ATTEMPT_BEGUN), (True, Cause.HOST_IDENTIFIED), (True, Cause.ATTEMPT_BEGUN)],
+)
 @pytest.mark.parametrize(("trouble", "written"), [*((trouble, False) for trouble in TROUBLE), (OutcomeUnknown(), True)])
 async def test_a_step_before_the_send_that_cannot_be_recorded_sends_nothing(
-    cause: Cause, trouble: LoyaltyError, written: bool
+    overtaken: bool, cause: Cause, trouble: LoyaltyError, written: bool
 ) -> None:
-    """Nothing is sent that is not on record; the promise is, and the workers keep it."""
+    """Nothing is sent that is not on record; the promise is, and the workers keep it.
+
+    What the host has told goes on record with the attempt; where somebody is faster, `overtaken`, before it.
+    """
     shop = Shop()
     shop.host.plan(HostCall.IDENTIFY, Course(error=HostSilence("timeout")))
     session_id = await shop.opened()
+    if overtaken:
+        shop.store.plan(Cause.ATTEMPT_BEGUN, StaleSession())
     shop.store.plan(cause, trouble, written=written)
 
     answer = await shop.finalize(finalize(session_id))
