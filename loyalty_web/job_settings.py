@@ -89,7 +89,12 @@ class JobSettings(Section, frozen=True, kw_only=True):
 
     def schedule(self, job: JobName) -> CronSchedule | None:
         """When a job is run; None where no schedule runs it."""
-        return schedule_of(getattr(self, f"{_FIELDS[job]}_cron"))
+        return schedule_of(self.expression(job))
+
+    def expression(self, job: JobName) -> str:
+        """The same, as it was set."""
+        expression: str = getattr(self, f"{_FIELDS[job]}_cron")
+        return expression
 
     def batch(self, job: JobName) -> int:
         """The size of a job's batches."""

@@ -7,12 +7,13 @@ import click
 
 _COMMANDS: Final = {
     "serve": "Answer POS terminals over HTTP.",
-    "worker": "Deliver what PDI has not taken yet.",
+    "worker": "Deliver what PDI has not taken yet; run the jobs that are due.",
     "migrate": "Bring the database up to date.",
     "dev": "Run everything on this machine: servers, PDI simulator, web, worker.",
     "keys": "Create, list, rotate and revoke API keys.",
     "sessions": "Look up sessions; decide what is parked.",
     "customers": "Forget a customer.",
+    "jobs": "See how the scheduled jobs are doing; run one now.",
     "reconcile": "Show where PDI's books and ours differ.",
     "program": "Check and compare reward programs.",
     "quote": "Calculate the points of a basket, offline.",

@@ -1,11 +1,10 @@
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 from uuid import UUID
 
 import click
 import msgspec
-from typing_extensions import override
 
 from loyalty_adapters.memory.identifiers import MemoryIdentifierSource
 from loyalty_adapters.memory.programs import FixedProgram
@@ -21,6 +20,7 @@ from loyalty_core.use_cases.quote_answer import quote_answer
 from loyalty_web.authoring.page import page
 from loyalty_web.authoring.quote_page import quote_page
 from loyalty_web.authoring.reasons import reason
+from loyalty_web.cli.instants import Instant
 from loyalty_web.cli.named_programs import program_named
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.json_numbers import WholeNumber
@@ -39,20 +39,6 @@ class BasketBody(CalculateRequest, frozen=True, kw_only=True):
     session_id: SessionName = _NO_SESSION
 
 
-class _Instant(click.ParamType[datetime]):
-    name = "time"
-
-    @override
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value} is no time; write one such as 2026-11-23T09:00:00-05:00.", param, ctx)
-        if at.utcoffset() is None:
-            self.fail(f"{value} has no offset; write Z, or one such as -05:00.", param, ctx)
-        return at
-
-
 @click.command()
 @click.option("--program", "program_name", required=True, help="A TOML file, `built-in`, or an example's name.")
 @click.option(
@@ -63,7 +49,7 @@ class _Instant(click.ParamType[datetime]):
     help="The body of /calculateRewards; - reads it from standard input.",
 )
 @click.option("--tier", help="The customer's tier; without, the base rate.")
-@click.option("--at", type=_Instant(), help="When the sale takes place, with its offset; without, now.")
+@click.option("--at", type=Instant(), help="When the sale takes place, with its offset; without, now.")
 @click.option("--channel", default="POS-001", show_default=True, help="Where.")
 @click.option("--redeem", type=click.IntRange(min=0), help="Points that pay for part of it, whatever the basket says.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
