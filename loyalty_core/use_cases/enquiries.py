@@ -1,5 +1,8 @@
 """Asking the host about many sessions, gently and for as long as it takes, within bounds."""
 
+import asyncio
+from contextlib import nullcontext
+
 import msgspec
 
 from loyalty_core.domain.errors import LoyaltyError
@@ -7,6 +10,7 @@ from loyalty_core.domain.host_books import HostSessionReport
 from loyalty_core.domain.identifiers import HostSessionId
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.loyalty_host import (
+    HostNotSent,
     HostRejection,
     HostSessionUnknown,
     HostSilence,
@@ -50,7 +54,7 @@ class NoAnswer(Exception):
 
 
 class Enquiries:
-    """Asks about one session after the other. While the circuit is open, or the host turns calls away, it waits."""
+    """Asks about one session after the other. While the host takes no calls, one of those who wait asks for all."""
 
     def __init__(self, host: LoyaltyHost, clock: Clock, policy: EnquiryPolicy, within: float) -> None:
         """`within`: seconds for one enquiry."""
@@ -59,6 +63,7 @@ class Enquiries:
         self._policy = policy
         self._within = within
         self._away_since: float | None = None
+        self._alone = asyncio.Lock()
 
     async def report(self, session: HostSessionId) -> HostSessionReport | None:
         """What the host has booked for its session; None where it says that it knows no such session.
@@ -69,34 +74,39 @@ class Enquiries:
         """
         silences = 0
         while True:
-            wait = self._host.unavailable_for()
-            if wait > 0:
-                await self._wait(wait, "circuit_open")
-                continue
-            try:
-                report = await self._host.report(session, within=self._within)
-            except HostSessionUnknown:
-                self._away_since = None
-                return None
-            except HostRejection as error:
-                self._away_since = None
-                raise NoAnswer(error.reason) from error
-            except HostUndelivered as error:
-                await self._wait(error.retry_after, error.reason)
-            except HostSilence as error:
-                silences += 1
-                if silences >= self._policy.tries:
-                    raise NoAnswer(error.reason) from error
-                await self._clock.sleep(_PAUSE * 2 ** (silences - 1))
-            else:
-                self._away_since = None
-                return report
+            async with nullcontext() if self._away_since is None else self._alone:
+                try:
+                    return await self._ask(session)
+                except HostUndelivered as error:
+                    await self._wait(error)
+                except HostSilence as error:
+                    silences += 1
+                    if silences >= self._policy.tries:
+                        raise NoAnswer(error.reason) from error
+                    await self._clock.sleep(_PAUSE * 2 ** (silences - 1))
 
-    async def _wait(self, seconds: float, reason: str) -> None:
+    async def _ask(self, session: HostSessionId) -> HostSessionReport | None:
+        wait = self._host.unavailable_for()
+        if wait > 0:
+            raise HostNotSent("circuit_open", retry_after=wait)
+        report: HostSessionReport | None = None
+        try:
+            report = await self._host.report(session, within=self._within)
+        except HostSessionUnknown:
+            self._away_since = None
+        except HostRejection as error:
+            self._away_since = None
+            raise NoAnswer(error.reason) from error
+        else:
+            self._away_since = None
+        return report
+
+    async def _wait(self, error: HostUndelivered) -> None:
+        """As long as the host wants, unless it has taken nothing for too long."""
         now = self._clock.monotonic()
         if self._away_since is None:
             self._away_since = now
         left = self._away_since + self._policy.patience - now
         if left <= 0:
-            raise HostStaysAway(reason)
-        await self._clock.sleep(max(_LEAST, min(seconds, left)))
+            raise HostStaysAway(error.reason)
+        await self._clock.sleep(max(_LEAST, min(error.retry_after, left)))

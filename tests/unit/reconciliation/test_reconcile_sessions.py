@@ -417,3 +417,17 @@ async def test_no_more_enquiries_at_once_than_allowed() -> None:
     audit.host.report = counted  # type: ignore[method-assign]  # counts what is under way
     assert counts(compared=12) == await audit.run()
     assert 3 == most
+
+
+async def test_while_the_host_takes_nothing_one_asks_for_all() -> None:
+    """Each of those under way meets it once; after that there is one question for each wait."""
+    audit = Audit(Policy(enquiries=EnquiryPolicy(in_flight=4)))
+    for number in range(8):
+        await audit.sold(f"T-{number}")
+    audit.days(1)
+    before = audit.clock.now()
+    refused = Course(error=HostNotJudged("rate_limited", retry_after=5))
+    audit.host.plan(HostCall.REPORT, *[refused] * 7)
+    assert counts(compared=8) == await audit.run()
+    assert 7 + 8 == audit.host.calls.count(HostCall.REPORT)
+    assert audit.clock.now() - before >= timedelta(seconds=4 * 5)
