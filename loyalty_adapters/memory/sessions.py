@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
 from loyalty_core.domain.session import Session
 from loyalty_core.ports.clock import Clock
@@ -31,10 +32,18 @@ class MemorySessions:
         self._answered: dict[tuple[SessionId, Call], datetime] = {}
         self._snapshots: dict[CustomerId, CustomerSnapshot] = {}
 
-    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:  # noqa: ARG002 - memory has no connections
+    async def find(
+        self,
+        session_id: SessionId,
+        *,
+        lane: Lane = Lane.INTAKE,  # noqa: ARG002 - memory has no connections
+        seen_by: Caller | None = None,
+    ) -> Loaded | None:
         """See `SessionStore.find`."""
         session = self._sessions.get(session_id)
-        return None if session is None else self._loaded(session)
+        if session is None or not (seen_by is None or seen_by.may_see(session.client, session.channel)):
+            return None
+        return self._loaded(session)
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         """See `SessionStore.find_by_key`."""

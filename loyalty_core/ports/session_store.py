@@ -3,6 +3,7 @@ from typing import Protocol
 
 import msgspec
 
+from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import LoyaltyError
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
 from loyalty_core.domain.session import Session
@@ -50,8 +51,14 @@ class SessionStore(Protocol):
     nothing was done). Reads take no locks. Driver errors never pass this port.
     """
 
-    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
-        """The session, archived ones included, or None. Whoever has an outcome to write reads on its lane too."""
+    async def find(
+        self, session_id: SessionId, *, lane: Lane = Lane.INTAKE, seen_by: Caller | None = None
+    ) -> Loaded | None:
+        """The session, archived ones included, or None. Whoever has an outcome to write reads on its lane too.
+
+        One that `seen_by` may not see is none, and is not found by the same work as one that there is not: nobody
+        learns by the clock that a session exists.
+        """
         ...
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:

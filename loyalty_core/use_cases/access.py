@@ -12,7 +12,7 @@ async def load_for(store: SessionStore, caller: Caller, session_id: SessionId) -
     Raises:
         SessionNotFound: there is none, or the caller may not know of it; the two cannot be told apart.
     """
-    loaded = await store.find(session_id)
-    if loaded is None or not caller.may_see(loaded.session.client, loaded.session.channel):
+    loaded = await store.find(session_id, seen_by=caller)
+    if loaded is None:
         raise SessionNotFound
     return loaded

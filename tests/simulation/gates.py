@@ -11,6 +11,7 @@ from loyalty_adapters.memory.identifiers import MemoryIdentifierSource
 from loyalty_adapters.memory.programs import MemoryProgramArchive
 from loyalty_adapters.memory.sessions import MemorySessions
 from loyalty_core.domain.basket import Basket
+from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import ConcurrentUpdate, LoyaltyError, OutcomeUnknown, Overloaded, StorageUnavailable
 from loyalty_core.domain.identifiers import (
     ChannelId,
@@ -147,8 +148,10 @@ class GatedStore:
         self._store = store
         self._judge = judge
 
-    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
-        return await self._ask("find", lambda: at_once(self._store.find(session_id, lane=lane)))
+    async def find(
+        self, session_id: SessionId, *, lane: Lane = Lane.INTAKE, seen_by: Caller | None = None
+    ) -> Loaded | None:
+        return await self._ask("find", lambda: at_once(self._store.find(session_id, lane=lane, seen_by=seen_by)))
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         return await self._ask("find by key", lambda: at_once(self._store.find_by_key(channel, transaction)))

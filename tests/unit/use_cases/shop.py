@@ -96,8 +96,10 @@ class BrittleSessions(MemorySessions):
         """Whether everything planned has happened."""
         return not any(self._plans.values())
 
-    async def find(self, session_id: SessionId, *, lane: Lane = Lane.INTAKE) -> Loaded | None:
-        return await self._do("find", lambda: super(BrittleSessions, self).find(session_id, lane=lane))
+    async def find(
+        self, session_id: SessionId, *, lane: Lane = Lane.INTAKE, seen_by: Caller | None = None
+    ) -> Loaded | None:
+        return await self._do("find", lambda: super(BrittleSessions, self).find(session_id, lane=lane, seen_by=seen_by))
 
     async def find_by_key(self, channel: ChannelId, transaction: TransactionId) -> KeyProbe:
         return await self._do("find_by_key", lambda: super(BrittleSessions, self).find_by_key(channel, transaction))
