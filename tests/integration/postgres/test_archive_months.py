@@ -1,7 +1,9 @@
 """The archive is divided by months in UTC, and months can be added and taken out beside live traffic."""
 
 import asyncio
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -22,6 +24,7 @@ from loyalty_core.ports.session_store import KeyTaken
 from tests.contracts.sales import changed, loaded, new_session, owed, settled, store_now, stored
 
 SECOND = timedelta(seconds=1)
+README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 
 
 def id_of(moment: datetime) -> SessionId:
@@ -118,6 +121,13 @@ async def test_reads_and_writes_go_on_while_a_month_is_made(
         assert 1 == (await archive.move(await store_now(store), 10)).sessions
 
 
+async def _as_the_readme_says(operator: psycopg.AsyncConnection, word: str) -> None:
+    """Do what stands there for January 2026, statement by statement."""
+    (block,) = (block for block in re.findall(r"```sql\n(.*?)```", README, re.DOTALL) if f" {word} PARTITION" in block)
+    for statement in filter(str.strip, block.split(";")):
+        await operator.execute(statement.encode())
+
+
 async def test_a_month_taken_out_keeps_its_keys_refused(
     store: PostgresSessions, archive: PostgresSessionArchive, operator: psycopg.AsyncConnection
 ) -> None:
@@ -125,12 +135,10 @@ async def test_a_month_taken_out_keeps_its_keys_refused(
 
     A session of that month which is archived late stays live meanwhile, and is counted.
     """
-    month = date(2026, 1, 1)
     moment = datetime(2026, 1, 7, tzinfo=UTC)
     sale = await sold_at(store, moment)
     await archive.move(await store_now(store), 10)
-    for table in ARCHIVES:
-        await operator.execute(f"ALTER TABLE {table} DETACH PARTITION {partition(table, month)} CONCURRENTLY".encode())
+    await _as_the_readme_says(operator, "DETACH")
     assert await store.find(sale.id) is None
     probe = await store.find_by_key(sale.channel, sale.transaction)
     assert (None, True) == (probe.holder, probe.gone)
@@ -140,11 +148,7 @@ async def test_a_month_taken_out_keeps_its_keys_refused(
     moved = await archive.move(await store_now(store), 10)
     assert (2, 1, 1) == (moved.seen, moved.sessions, moved.held_back)
     assert [False, True] == [(await loaded(store, session)).archived for session in (late, other)]
-    for table in ARCHIVES:
-        await operator.execute(
-            f"ALTER TABLE {table} ATTACH PARTITION {partition(table, month)}"
-            f" FOR VALUES FROM ('{first_id(month)}') TO ('{first_id(month_after(month))}')".encode()
-        )
+    await _as_the_readme_says(operator, "ATTACH")
     assert 1 == (await archive.move(await store_now(store), 10)).sessions
     for session in (sale, late):
         found = await loaded(store, session)
