@@ -55,18 +55,24 @@ class Till:
 
     async def call(self, call: str, body: Any = None, *, at: int | None = None) -> Heard:
         """Make `call` once, at replica `at` or at the next one in turn; GET where there is no body."""
-        assert self._client is not None
         self._turn += 1
-        url = self._urls[(self._turn if at is None else at) % len(self._urls)]
-        method = "GET" if body is None else "POST"
-        content = None if body is None else json.dumps(body).encode()
         began = time.monotonic()
         try:
-            async with self._client.request(method, f"{url}/{call}", data=content, headers=self._headers) as response:
-                read = await response.read()
-                return Heard(call, response.status, read, response.headers, time.monotonic() - began)
+            return await self.send(call, body, self._turn if at is None else at)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return Heard(call, None, b"", {}, time.monotonic() - began)
+
+    async def send(self, call: str, body: Any, at: int) -> Heard:
+        """What replica `at` answers to `call`; whatever aiohttp raises where nothing usable comes back."""
+        assert self._client is not None
+        url = f"{self._urls[at % len(self._urls)]}/{call}"
+        content = None if body is None else json.dumps(body).encode()
+        began = time.monotonic()
+        async with self._client.request(
+            "GET" if body is None else "POST", url, data=content, headers=self._headers
+        ) as response:
+            read = await response.read()
+            return Heard(call, response.status, read, response.headers, time.monotonic() - began)
 
     # -- the calls of a sale
 
