@@ -6,7 +6,7 @@ import msgspec
 
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.identifiers import ChannelId, CustomerId, SessionId, TransactionId
-from loyalty_core.domain.session import Session
+from loyalty_core.domain.session import Cause, Session
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.session_directory import TimelineEntry
 from loyalty_core.ports.session_store import KeyProbe, KeyTaken, Loaded, StaleSession
@@ -87,7 +87,8 @@ class MemorySessions:
         theirs = [session for session in self._sessions.values() if session.customer == customer]
         for session in theirs:
             nameless = msgspec.structs.replace(session.opening, name=None)
-            self._sessions[session.id] = msgspec.structs.replace(session, opening=nameless)
+            self._sessions[session.id] = msgspec.structs.replace(session, opening=nameless, metadata={})
+            self._entries[session.id] = [_wordless(entry) for entry in self.entries(session.id)]
             self.drop_answer(session.id, Call.IDENTIFY)
         return len(theirs)
 
@@ -185,3 +186,8 @@ def _check_version(change: SessionChange, stored: Session | None) -> None:
             raise KeyTaken
     elif stored is None or stored.version != change.before.version:
         raise StaleSession
+
+
+def _wordless(entry: TimelineEntry) -> TimelineEntry:
+    """Without what a POS has said about it."""
+    return msgspec.structs.replace(entry, detail=None) if entry.cause == Cause.CANCELLED else entry

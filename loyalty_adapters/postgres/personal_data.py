@@ -20,19 +20,30 @@ SELECT (SELECT id FROM page ORDER BY id DESC LIMIT 1),
        (SELECT coalesce(array_agg(id), '{}') FROM page WHERE customer_id = %(customer)s::text)
 """
 # Member by member: a cast to jsonb would refuse documents that json holds.
+# A POS may have put a name into its notes and its reasons, which are no part of the accounts.
 _ERASE_NAMES: Final[LiteralString] = """
 WITH nameless AS (
     UPDATE sessions
-       SET opening = (SELECT json_object_agg(key, value) FROM json_each(opening) WHERE key <> 'name')
+       SET opening = (SELECT json_object_agg(key, value) FROM json_each(opening) WHERE key <> 'name'),
+           metadata = '{}'
      WHERE id = ANY(%(ids)s::uuid[])
+), wordless AS (
+    UPDATE session_events SET detail = NULL WHERE session_id = ANY(%(ids)s::uuid[]) AND cause = 'cancelled'
 )
 DELETE FROM idempotency_answers WHERE session_id = ANY(%(ids)s::uuid[]) AND call = 'identify'
 """
 _ERASE_ARCHIVED_NAMES: Final[LiteralString] = """
-UPDATE sessions_archive
-   SET opening = (SELECT json_object_agg(key, value) FROM json_each(opening) WHERE key <> 'name')
- WHERE customer_id = %(customer)s::text
-RETURNING id
+WITH nameless AS (
+    UPDATE sessions_archive
+       SET opening = (SELECT json_object_agg(key, value) FROM json_each(opening) WHERE key <> 'name'),
+           metadata = '{}'
+     WHERE customer_id = %(customer)s::text
+    RETURNING id
+), wordless AS (
+    UPDATE session_events_archive SET detail = NULL
+     WHERE session_id IN (SELECT id FROM nameless) AND cause = 'cancelled'
+)
+SELECT id FROM nameless
 """
 _ERASE_SNAPSHOT: Final[LiteralString] = "DELETE FROM customer_snapshots WHERE customer_id = %(customer)s::text"
 
@@ -43,7 +54,7 @@ _ATTEMPTS: Final = 20
 class PostgresPersonalData:
     """The `PersonalData` port on PostgreSQL.
 
-    An erased name makes no new version of its session: no transition reads it, and none writes it.
+    What is erased makes no new version of its session: no transition reads it, and none writes it.
     """
 
     def __init__(self, connections: Connections) -> None:

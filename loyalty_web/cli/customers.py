@@ -14,9 +14,9 @@ def customers() -> None:
 @customers.command()
 @click.argument("customer_id")
 def forget(customer_id: str) -> None:
-    """Erase what is known of a person: the name, tier and balance last seen. Points and sales stay: they are accounts.
+    """Erase what is known of a person: the name, tier and balance last seen, and what tills have noted freely.
 
-    Repeating it is harmless. PDI has records of its own.
+    Points, sales and the customer's id stay: they are accounts. Repeating it is harmless. PDI has records of its own.
     """
     with plainly():
         customer = CustomerId(check_external_id("CUSTOMER_ID", customer_id))

@@ -28,14 +28,15 @@ class PersonalDataContract:
         assert 0 == await files.personal_data.forget(CustomerId("C-never-seen"))
 
     async def test_names_go_and_accounts_stay(self, files: Files) -> None:
-        """Snapshot, name and the answer that shows it are gone; version, points and everything else are as before."""
-        session = new_session()
+        """Snapshot, name, notes and the answer that shows it are gone; version, points and all else are as before."""
+        session = new_session(metadata={"note": "for Ada"})
         snapshot = CustomerSnapshot(member=Member(session.customer, "Gold", "Ada", 7), at=session.created_at)
         change = SessionChange(before=None, after=session, cause=Cause.IDENTIFIED)
         answer = StoredAnswer(call=Call.IDENTIFY, body=b"Ada")
         await files.store.commit(UnitOfWork(changes=(change,), answer=answer, snapshot=snapshot))
         assert 1 == await files.personal_data.forget(session.customer)
-        nameless = msgspec.structs.replace(session, opening=msgspec.structs.replace(session.opening, name=None))
+        opening = msgspec.structs.replace(session.opening, name=None)
+        nameless = msgspec.structs.replace(session, opening=opening, metadata={})
         found = await loaded(files.store, session)
         assert (nameless, {}) == (found.session, found.answers)
         assert await files.store.find_snapshot(session.customer) is None
