@@ -43,7 +43,7 @@ class JobSettings(Section, frozen=True, kw_only=True):
         ),
     ] = 250
     archive_batch: Annotated[
-        int, Variable(name="JOB_ARCHIVE_FINALIZED_BATCH", least=1, most=2_000, meaning="Sessions in a batch of it")
+        int, Variable(name="JOB_ARCHIVE_FINALIZED_BATCH", least=1, most=10_000, meaning="Sessions in a batch of it")
     ] = 500
     archive_after_days: Annotated[
         int,

@@ -35,6 +35,9 @@ SELECT count(*), max(closed_at)
          FETCH FIRST (%(page)s::int8) ROWS WITH TIES) AS page
 """
 _PAGE: Final = 50_000
+_TOGETHER: Final = 1000
+"""Sessions in one transaction, however many are asked for: a statement has to be done in its time, and so has the next
+call that waits for one of its rows."""
 _LONG_AGO: Final = datetime(1, 1, 2, tzinfo=UTC)
 _ATTEMPTS: Final = 5
 
@@ -64,12 +67,15 @@ class PostgresSessionArchive:
         months: dict[UUID, date] = {session: month_of(session) for session, _ in rows}
         at_hand = await self._in_a_transaction(lambda connection: months_at_hand(connection, months.values()))
         going = sorted(session for session, month in months.items() if month in at_hand)
-        ((sessions, events, returns),) = await self._rows(PUT_AWAY, {"ids": going, "before": before})
+        moved = [
+            (await self._rows(PUT_AWAY, {"ids": going[first : first + _TOGETHER], "before": before}))[0]
+            for first in range(0, len(going), _TOGETHER)
+        ]
         return Archived(
             seen=len(rows),
-            sessions=sessions,
-            events=events,
-            returns=returns,
+            sessions=sum(sessions for sessions, _, _ in moved),
+            events=sum(events for _, events, _ in moved),
+            returns=sum(returns for _, _, returns in moved),
             held_back=len(rows) - len(going),
             last=rows[-1][1],
         )

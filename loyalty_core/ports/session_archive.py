@@ -5,7 +5,7 @@ import msgspec
 
 
 class Archived(msgspec.Struct, frozen=True, kw_only=True):
-    """What one batch moved, all of it committed together."""
+    """What one batch moved, all of it committed."""
 
     seen: int
     """Sessions that were looked at; below the limit where nothing is left beyond them."""
@@ -34,12 +34,12 @@ class SessionArchive(Protocol):
     async def move(self, before: datetime, limit: int, after: datetime | None = None) -> Archived:
         """Move up to `limit` of them, the longest closed first, from those closed at `after` on.
 
-        Each goes as a whole, with its quote, its returns and its timeline, at one moment and all of the batch at the
-        same one. A key that a session holds stays held; a session that holds none leaves its key free. Sessions that
-        others are at work on are passed over, never waited for. `after` is the `last` of the batch before; it saves
-        looking at what was moved already, and leaves nothing out but what was passed over.
+        Each goes as a whole, with its quote, its returns and its timeline, at one moment, and up to a thousand of them
+        at the same one. A key that a session holds stays held; a session that holds none leaves its key free. Sessions
+        that others are at work on are passed over, never waited for. `after` is the `last` of the batch before; it
+        saves looking at what was moved already, and leaves nothing out but what was passed over.
 
         Raises:
-            StorageUnavailable: the batch was not moved, or, if the connection broke around its commit, all of it was.
+            StorageUnavailable: some of the batch may not have been moved; what was not is found by the next one.
         """
         ...
