@@ -153,6 +153,22 @@ class Stack:
         named = {entry["transactionId"] for entry in booked} | {heard.sale.transaction for heard in observations}
         return check(observations, booked, await read_sessions(self.database_url, sorted(named)))
 
+    async def make_key(self, client: str, channel: str) -> str:
+        """A key of `client` for one channel."""
+        made = new_key()
+        key = ApiKey(
+            id=made.id,
+            digest=Peppers(_PEPPER, None).digest(made.text),
+            client=ClientId(client),
+            channels=(channel,),
+            scopes=frozenset({Scope.POS}),
+            created_at=datetime.now(UTC),
+        )
+        settings = PostgresSettings(url=self.database_url, intake_connections=1, outcome_connections=1)
+        async with Connections(settings) as connections:
+            await PostgresApiKeys(connections).add(key)
+        return made.text
+
     # -- its life
 
     async def _start(self) -> None:
@@ -163,7 +179,7 @@ class Stack:
         async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
             await connection.execute("CREATE DATABASE floor TEMPLATE loyalty")
         subject, collector = free_ports(2)
-        self.subject = Address(subject, await self._make_key())
+        self.subject = Address(subject, await self.make_key("benchmark", CHANNEL))
         self._collector = collector
         sink = self._program("collector", "tests.benchmarks.collector", str(collector))
         sink.start()
@@ -182,21 +198,6 @@ class Stack:
         command = (sys.executable, "-m", module, *arguments)
         self.programs[name] = Program(name, command, self._environment(**more), self.logs)
         return self.programs[name]
-
-    async def _make_key(self) -> str:
-        made = new_key()
-        key = ApiKey(
-            id=made.id,
-            digest=Peppers(_PEPPER, None).digest(made.text),
-            client=ClientId("benchmark"),
-            channels=(CHANNEL,),
-            scopes=frozenset({Scope.POS}),
-            created_at=datetime.now(UTC),
-        )
-        settings = PostgresSettings(url=self.database_url, intake_connections=1, outcome_connections=1)
-        async with Connections(settings) as connections:
-            await PostgresApiKeys(connections).add(key)
-        return made.text
 
     def _environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
