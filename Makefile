@@ -4,6 +4,7 @@ VENV    ?= .venv
 # Three on two cores: the suites wait for processes and deadlines a third of their time.
 WORKERS ?= 3
 SEEDS   ?= 100000
+CASES   ?= 1000
 PYTHON  ?= $(firstword $(foreach candidate,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(candidate) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(candidate))))
 
@@ -14,7 +15,7 @@ PYTEST    := $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test test-18 test-containers slow check lint types imports format format-check \
-	bench bench-long bench-rewards seed-million simulate mutants fuzz rules check-deploy lock clean
+	bench bench-long bench-rewards seed-million simulate mutants fuzz fuzz-laws fuzz-http audit sbom rules check-deploy lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,8 +67,13 @@ test-containers: $(INSTALLED) ## Run the suites on the images of docker/compose.
 slow: $(INSTALLED) ## Run the suites that take long or need the machine to themselves
 	$(PYTEST) -m slow --timeout=3600
 
-fuzz: $(INSTALLED) ## Search long for a counterexample to the laws of points and sessions
+fuzz: fuzz-laws fuzz-http ## Search long for what breaks the laws of points, or the description of the calls
+
+fuzz-laws: $(INSTALLED)
 	HYPOTHESIS_PROFILE=long $(PYTEST) -n $(WORKERS) --timeout=3600 tests/properties
+
+fuzz-http: $(INSTALLED) ## CASES=1000 generated calls for each call and phase, and all hostile inputs on every call
+	LOYALTY_FUZZ_CASES=$(CASES) $(PYTEST) -n $(WORKERS) --timeout=7200 tests/hostile
 
 simulate: $(INSTALLED) ## Run SEEDS=100000 simulated histories of faults
 	LOYALTY_SIMULATION_SEEDS=$(SEEDS) $(PYTEST) -n $(WORKERS) --timeout=0 tests/simulation
@@ -90,6 +96,12 @@ rules: ## Make the PrometheusRule of docker/prometheus/alerts.yaml, the one copy
 	@$(PYTHON) k8s/prometheus_rule.py > k8s/components/monitoring/prometheus-rule.yaml
 
 # Each tool is asked for first, so that what is missing is told at once, and nothing passes for want of a tool.
+audit: $(INSTALLED) ## Ask whether a pinned package is known to be weak (ADVISORIES=folder or zip: without the network)
+	$(BIN)/python -m tests.supply_chain audit
+
+sbom: $(INSTALLED) ## List what a deployment installs, with its hashes, in build/sbom.cdx.json (CycloneDX)
+	$(BIN)/python -m tests.supply_chain sbom build/sbom.cdx.json
+
 check-deploy: $(INSTALLED) ## Judge the image, the compose file, the manifests, the alerts and the dashboard
 	@missing=; \
 	kubectl version --client >/dev/null 2>&1 || missing="$$missing\n  kubectl: of your cluster's version, or Debian's kubernetes-client"; \
