@@ -15,7 +15,7 @@ _CLEAN, _WEAK, _NOT_ASKED = 0, 1, 2
 
 
 def audit() -> int:
-    """0: every package of the lock was asked about and none is known to be weak; 1: one is; 2: nobody could be asked."""
+    """0: each package of the lock was asked about and none is known to be weak; 1: one is; 2: nobody could be asked."""
     source = os.environ.get("ADVISORIES")
     return _audit_offline(Path(source)) if source else _audit_online()
 
