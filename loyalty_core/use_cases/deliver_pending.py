@@ -16,11 +16,14 @@ from loyalty_core.use_cases.return_errand import ReturnErrand
 from loyalty_core.use_cases.sale_errand import SALE
 from loyalty_core.use_cases.settlement import Settlement
 from loyalty_core.use_cases.turns import Try
+from loyalty_core.use_cases.under_way import UnderWay
 
 ReceiptT = TypeVar("ReceiptT")
 
 _GRACE: Final = timedelta(seconds=5)
 """How much longer than its deadline a claim lasts, so that a slow outcome is not overtaken."""
+_LONGEST: Final = 2.0
+"""Seconds after which a round claims no more: whoever runs it may have been asked to stop."""
 _IDLE: Final = 1.0
 """Seconds to the next look where nothing is due."""
 
@@ -58,6 +61,9 @@ class DeliverPending:
     async def __call__(self) -> Round:
         """Claim what is due and may be sent now, try each once, and wait for all of it.
 
+        At full pace more is claimed as soon as half of it has ended, for a while: neither the host nor this process
+        then waits for the slowest of a round.
+
         Raises:
             StorageUnavailable, Overloaded: nothing was claimed.
         """
@@ -65,14 +71,42 @@ class DeliverPending:
         if wait > 0:
             self._pace.slow_down()
             return Round(claimed=0, settled=0, pause=wait)
-        claimed = await self._queue.claim_due(self._pace.size(), timedelta(seconds=self._budgets.finalize) + _GRACE)
-        deliveries = await asyncio.gather(*(self._deliver(loaded) for loaded in claimed))
+        under_way: UnderWay[_Delivered] = UnderWay()
+        try:
+            claimed = await self._claim_all(under_way)
+            deliveries = await under_way.all()
+        except (Exception, asyncio.CancelledError):
+            under_way.cancel()
+            raise
         if not claimed:
             return Round(claimed=0, settled=0, pause=_IDLE)
         ended = self._clock.monotonic()
         self._pace.learn(ended, host_failed=any(delivery.host_failed for delivery in deliveries))
         settled = sum(delivery.settled for delivery in deliveries)
-        return Round(claimed=len(claimed), settled=settled, pause=self._pace.pause(ended))
+        return Round(claimed=claimed, settled=settled, pause=self._pace.pause(ended))
+
+    async def _claim_all(self, under_way: UnderWay[_Delivered]) -> int:
+        """Begin what a round may hold; at full pace until the queue runs short, the host fails, or time is up."""
+        until, size = self._clock.monotonic() + _LONGEST, self._pace.size()
+        asked = size
+        claimed = total = await self._claim(asked, under_way)
+        while claimed == asked and self._pace.is_full:
+            await under_way.are_at_most(size // 2)
+            if self._clock.monotonic() >= until or any(delivery.host_failed for delivery in under_way.ended()):
+                break
+            asked = size - len(under_way)
+            try:
+                claimed = await self._claim(asked, under_way)
+            except (StorageUnavailable, Overloaded):
+                break  # the next round will say so; what is under way is not its victim
+            total += claimed
+        return total
+
+    async def _claim(self, number: int, under_way: UnderWay[_Delivered]) -> int:
+        claimed = await self._queue.claim_due(number, timedelta(seconds=self._budgets.finalize) + _GRACE)
+        for loaded in claimed:
+            under_way.begin(self._deliver(loaded))
+        return len(claimed)
 
     async def _deliver(self, loaded: Loaded) -> _Delivered:
         session, deadline = loaded.session, Deadline(self._clock, self._budgets.finalize)

@@ -28,6 +28,11 @@ class DeliveryPace:
         """How many deliveries the next round may hold."""
         return self._size
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it cannot go any faster: the host answers, and has been answering."""
+        return self._size == self._policy.largest_round
+
     def pause(self, now: float) -> float:
         """Seconds to wait, from `now` (monotonic seconds), before the next round."""
         if self._failed_at is None:

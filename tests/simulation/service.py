@@ -48,6 +48,8 @@ from tests.simulation.process import FLIGHT, Process, at_once
 ResultT = TypeVar("ResultT")
 
 PARKED_AFTER: Final = timedelta(minutes=10)
+LARGEST_ROUND: Final = 2
+"""So small that a worker often goes at full pace, and claims more while it delivers."""
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -196,7 +198,7 @@ async def work_for_ever(process: Process, shared: Shared) -> None:
         settlement=parts.settlement,
         programs=parts.sale_program,
         budgets=BUDGETS,
-        pace=DeliveryPace(PacePolicy()),
+        pace=DeliveryPace(PacePolicy(largest_round=LARGEST_ROUND)),
     )
     while True:
         try:

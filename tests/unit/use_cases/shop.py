@@ -171,6 +171,7 @@ class Shop:
         authority: Authority = Authority.HOST,
         policy: SettlementPolicy | None = None,
         shared: "Shop | None" = None,
+        largest_round: int = 64,
     ) -> None:
         """`shared`: another process over the same store, host and clock."""
         self.clock: HastyClock = shared.clock if shared else HastyClock()
@@ -182,7 +183,7 @@ class Shop:
         self.archive: MemoryProgramArchive = shared.archive if shared else MemoryProgramArchive()
         self.notes = Notes()
         self.flights = Flights()
-        self.pace = DeliveryPace(PacePolicy())
+        self.pace = DeliveryPace(PacePolicy(largest_round=largest_round))
         self.pricing = Pricing(self.programs, self.identifiers, authority)
         self.queue = MemoryDeliveryQueue(self.store)
         ports = Ports(

@@ -1,5 +1,6 @@
 """Delivering what is owed: rounds, their pace, parking, and what one delivery's trouble means for the others."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -65,6 +66,89 @@ async def test_rounds_ramp_up() -> None:
     assert [1, 2, 4, 8, 5] == [done.claimed for done in rounds]
     assert [1, 2, 4, 8, 5] == [done.settled for done in rounds]
     assert 20 == len(shop.host.ledger)
+
+
+async def _at_full_pace(shop: Shop, number: int) -> None:
+    """A queue of so many, and a worker that has seen the host answer."""
+    for place in range(number):
+        await _queued(shop, place)
+    shop.clock.advance(60)
+    assert 1 == (await shop.deliver()).settled
+
+
+async def test_at_full_pace_a_round_goes_on() -> None:
+    """It claims more while it delivers, until the queue runs short: nobody waits for the slowest."""
+    shop = Shop(largest_round=4)
+    await _at_full_pace(shop, 30)
+    assert 2 == (await shop.deliver()).claimed
+
+    done = await shop.deliver()
+
+    assert (27, 27, 0) == (done.claimed, done.settled, done.pause)
+    assert 30 == len(shop.host.ledger)
+
+
+async def test_a_round_does_not_go_on_against_a_host_that_fails() -> None:
+    """One failure, and nobody else is sent in a hurry."""
+    shop = Shop(largest_round=2)
+    await _at_full_pace(shop, 30)
+    shop.host.plan(HostCall.FINALIZE, Course(), Course(), Course(error=HostSilence("timeout")))
+
+    done = await shop.deliver()
+
+    assert done.claimed < 6
+    assert (done.claimed - 1, 1.0) == (done.settled, done.pause)
+
+
+async def test_a_round_that_goes_on_ends_in_time() -> None:
+    """Whoever runs it may have been asked to stop."""
+    shop = Shop(largest_round=2)
+    await _at_full_pace(shop, 30)
+    shop.host.plan(HostCall.FINALIZE, *[Course(takes=0.3)] * 29)
+
+    done = await shop.deliver()
+
+    assert 2 < done.claimed == done.settled < 12
+
+
+async def test_what_is_under_way_is_finished_where_no_more_can_be_claimed() -> None:
+    """Storage that is away for a claim is told by the next round."""
+    shop = Shop(largest_round=2)
+    await _at_full_pace(shop, 30)
+
+    async def then_away() -> None:
+        shop.store.plan("find", StorageUnavailable())
+
+    shop.store.plan(Cause.HOST_ACCEPTED, first=then_away)
+
+    done = await shop.deliver()
+
+    assert shop.store.is_through
+    assert (2, 2) == (done.claimed, done.settled)
+
+
+async def test_a_round_that_is_broken_off_leaves_nothing_running() -> None:
+    """Its deliveries end with it, as if the process had; their leases bring them back."""
+    shop = Shop()
+    await _queued(shop, 1)
+    shop.clock.advance(60)
+    begun = asyncio.Event()
+
+    async def for_ever() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    shop.store.plan(Cause.ATTEMPT_BEGUN, first=for_ever)
+    round_ = asyncio.create_task(shop.deliver())
+    await begun.wait()
+    before = asyncio.all_tasks()
+    round_.cancel()
+    await asyncio.wait(before - {asyncio.current_task()})
+
+    assert round_.cancelled()
+    assert HostCall.FINALIZE not in shop.host.calls
+    await shop.until_settled()
+    assert [("1", 450)] == shop.booked()
 
 
 async def test_a_host_that_fails_is_probed() -> None:
