@@ -44,6 +44,18 @@ async def test_a_saturated_intake_says_so_and_outcomes_go_on(small: Connections)
     assert after == read_up.session
 
 
+async def test_without_connections_of_their_own_outcomes_are_turned_away(small: Connections) -> None:
+    """The safeguard taken out: what PDI has booked then waits behind new work, and is turned away with it."""
+    small.outcome = small.intake
+    store = PostgresSessions(small, RowAddresses())
+    before = await stored(store, new_session())
+    async with AsyncExitStack() as busy:
+        for _ in range(2):
+            await busy.enter_async_context(small.intake.connection())
+        with pytest.raises(Overloaded):
+            await store.commit(unit(before, before.cancel(before.created_at), Cause.CANCELLED, lane=Lane.OUTCOME))
+
+
 async def test_a_full_waiting_room_turns_away_at_once(small: Connections) -> None:
     """One more than may wait does not wait."""
     store = PostgresSessions(small, RowAddresses())
