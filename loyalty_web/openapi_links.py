@@ -61,6 +61,10 @@ _PROMISED: Final = {
     "Retry-After": {"description": "Seconds after which to look.", "required": True, "schema": _SECONDS},
     "Idempotent-Replayed": _REPLAYED,
 }
+_LIMITED: Final = {
+    "RateLimit": {"description": "Calls that the client has left, and when more come.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {"description": "The limit that the client has.", "schema": {"type": "string"}},
+}
 _OF_CALLS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("/identify", "201"): {"Idempotent-Replayed": _REPLAYED},
     ("/finalize", "200"): {"Idempotent-Replayed": _REPLAYED},
@@ -94,4 +98,5 @@ _REQUEST_ID: Final = {
 
 def headers_of(path: str, status: str, *, problem: bool) -> dict[str, Any]:
     """The headers of an answer, beside those that every answer of HTTP carries."""
-    return {**_REQUEST_ID, **_OF_CALLS.get((path, status), {}), **(_OF_PROBLEMS.get(status, {}) if problem else {})}
+    told = {**_REQUEST_ID, **_OF_CALLS.get((path, status), {}), **(_OF_PROBLEMS.get(status, {}) if problem else {})}
+    return told if path.startswith("/health") else {**told, **_LIMITED}

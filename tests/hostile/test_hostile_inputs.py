@@ -1,7 +1,5 @@
 """A thousand hostile inputs in every call: an answer that the description allows, and no trace of them anywhere."""
 
-import json
-import os
 import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final, NamedTuple
@@ -18,7 +16,7 @@ SLICE: Final = 5
 """In the gate every call meets every fifth attack, each another fifth; all of them in the slow suite."""
 MOST_GROWTH: Final = 24 * 1024 * 1024
 """Bytes of memory beyond those after the first attacks: what allocators keep, and no more."""
-LARGEST_ANSWER: Final = 2048
+LARGEST_REFUSAL: Final = 2048
 """Bytes: nobody gets back what they have sent."""
 UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What breaks or disguises a line for those who read it, in the text of a log."""
@@ -71,9 +69,6 @@ async def _under_attack(target: Target, slice_: int) -> None:
     assert rows == target.rows()
     assert grown < MOST_GROWTH, f"{grown} bytes more than after {len(at_first)} attacks"
     _check_log(await settled(target), len(met))
-    if path := os.environ.get("LOYALTY_HOSTILE_REPORT"):
-        with open(path, "w", encoding="utf-8") as report:  # noqa: ASYNC230, PTH123 - the loop has nothing else to do
-            report.write(json.dumps({"met": len(met), "grown": grown}))
 
 
 async def _attack(target: Target, all_: Iterable[Attack], slice_: int = 1) -> AsyncIterator[Met]:
@@ -113,9 +108,9 @@ def _is_well_formed(answer: Answer) -> bool:
     kind = "application/problem+json" if answer.status >= 400 else "application/json"
     if answer.headers.get("x-content-type-options") != "nosniff" or "x-request-id" not in answer.headers:
         return False
-    if answer.status >= 400 and (answer.json["status"], answer.headers.get("content-type")) != (answer.status, kind):
+    if answer.headers.get("content-type") != kind or not isinstance(answer.json, dict):
         return False
-    return len(answer.body) < LARGEST_ANSWER
+    return answer.status < 400 or (answer.json["status"] == answer.status and len(answer.body) < LARGEST_REFUSAL)
 
 
 def _check_log(log: bytes, at_least: int) -> None:

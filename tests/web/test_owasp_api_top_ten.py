@@ -3,6 +3,7 @@
 Where another suite goes deeper, the test's sentence says which.
 """
 
+import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -62,7 +63,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     run = ConnectionLane.run
 
     async def recorded(lane: ConnectionLane, statement: LiteralString, parameters: Mapping[str, Any]) -> Any:
-        if "api_keys" not in statement:  # those are read again when what is known of them is a second old
+        if "api_keys" not in statement and "id" in parameters:  # not what is asked in the background, now and then
             asked.append(statement)
         return await run(lane, statement, parameters)
 
@@ -180,9 +181,8 @@ async def test_api4_unrestricted_resource_consumption(service: Service) -> None:
     largest = await service.post("/calculateRewards", {**quote, "transactionAmount": 500, "items": [line] * 500})
     assert (200, 500) == (largest.status, len(largest.json["lines"]))
     assert "RateLimit" in largest.headers
-    for number in range(101):
-        cancelled = (await service.identify(f"T-{number}")).json["sessionId"]
-        await service.post("/cancel", {"sessionId": cancelled})
+    opened = [await service.identify(f"T-{number}") for number in range(101)]
+    await asyncio.gather(*(service.post("/cancel", {"sessionId": reply.json["sessionId"]}) for reply in opened))
     page = (await service.get("/sessions")).json
     assert 100 == len(page["sessions"])
     assert page["nextCursor"]

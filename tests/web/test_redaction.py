@@ -99,6 +99,12 @@ async def _every_path(service: Watched, pdi: Pdi) -> None:
         await service.get(f"/getSessionStatus?sessionId={session}")
         await service.post("/cancel", {"sessionId": session, "reason": f"{NAME} left"})
     await pdi.faults("ok")
+    noted = {"customerId": PHONE, "channelId": "POS-001", "transactionId": "TX-NOTED", "metadata": {"note": NAME}}
+    session = (await service.post("/identify", noted)).json["sessionId"]
+    await service.post("/identify", {**noted, "metadata": {"note": f"{NAME} {MARK}"}})
+    pay = {"sessionId": session, "transactionId": "TX-NOTED", "finalAmount": 150.00, "applyRewards": True}
+    await service.post("/finalize", pay)
+    await service.post("/return", {"sessionId": session, "returnId": "RET-1", "amount": 1})
     await service.container.deliver_pending()()
     for key in (f"lk_0123456789abcdef_{MARK}", MARK, f"Basic {MARK}", service.key + MARK):
         await service.get("/getSessionStatus?sessionId=sess_x", key=key)
