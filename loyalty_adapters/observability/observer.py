@@ -1,7 +1,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from typing_extensions import override
@@ -128,7 +128,7 @@ class LoggingObserver(Observer):
 
     @override
     def run_ended(self, run: JobRun, ending: RunEnding, seconds: float) -> None:
-        facts = {
+        facts: dict[str, Any] = {
             "context": "Jobs",
             "duration": round(seconds * 1000, 1),
             "job": run.job.value,
@@ -137,8 +137,9 @@ class LoggingObserver(Observer):
             "scheduled": run.scheduled,
             "attempt": run.attempts,
             "counts": run.counts,
-            "error": run.error,
         }
+        if run.error is not None:
+            facts["error"] = run.error
         message = _ENDINGS[ending]
         if ending is RunEnding.FAILED:
             _log.error(message, **facts)

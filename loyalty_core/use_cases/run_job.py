@@ -15,6 +15,8 @@ from loyalty_core.use_cases.jobs import Batch, Job
 
 STOPPED_BY_HAND: Final = "stopped by hand"
 _AT_ONCE: Final = timedelta(0)
+_NOTED_EVERY: Final = 0.5
+"""Seconds between two notes in the ledger of how far a run has got."""
 
 
 class RunPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +99,7 @@ class _Attempt:
         self._policy = policy
         self._job = job
         self._taken = 0
+        self._noted = clock.monotonic()
 
     async def go_on(
         self, portion: Portion, should_stop: Callable[[], bool], on_batch: Callable[[Batch], None]
@@ -109,7 +112,7 @@ class _Attempt:
                 if batch.done or portion.is_enough(self._taken):
                     self.run = msgspec.structs.replace(self.run, error=None)
                     return await self._finished(RunStatus.DONE, RunEnding.DONE)
-                await self._ledger.renew(self.run, self._policy.lease)
+                await self._note_now_and_then()
             return await self.stop()
         except RunLost:
             return RunEnding.LOST
@@ -135,6 +138,17 @@ class _Attempt:
             batch.cancel()
             alive.cancel()
             await asyncio.gather(batch, alive, return_exceptions=True)
+
+    async def _note_now_and_then(self) -> None:
+        """The counts, and with them the lease. Short batches need no note each: it costs a commit like theirs.
+
+        Raises:
+            RunLost: another runner has taken the run up.
+        """
+        now = self._clock.monotonic()
+        if now - self._noted >= min(_NOTED_EVERY, self._policy.lease.total_seconds() / 4):
+            await self._ledger.renew(self.run, self._policy.lease)
+            self._noted = now
 
     async def _signs_of_life(self) -> NoReturn:
         """Renew the lease, again and again.

@@ -129,7 +129,7 @@ def print_jobs(views: Sequence[JobView]) -> None:
 
 def told(counts: Mapping[str, int]) -> str:
     """What a run came to, in words."""
-    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
+    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count) or "nothing"
 
 
 def _result(run: JobRun, now: datetime) -> str:

@@ -185,7 +185,7 @@ def _told(run: JobRun, ending: RunEnding) -> int:
         RunEnding.PUT_BACK: "put back, for a worker to go on with",
         RunEnding.LOST: "no longer ours: the database was away for longer than the lease, or others went on with it",
     }.get(ending, f"failed: {run.error}")
-    click.echo(f"{name}: {why}. So far: {told(run.counts) or 'nothing'}.", err=True)
+    click.echo(f"{name}: {why}. So far: {told(run.counts)}.", err=True)
     return _FAILED
 
 

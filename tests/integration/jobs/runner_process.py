@@ -22,7 +22,7 @@ from loyalty_core.use_cases.keep_schedule import KeepSchedule
 from loyalty_core.use_cases.run_job import Portion, RunJob, RunPolicy
 
 LEASE: Final = timedelta(seconds=1)
-_PACE: Final = 0.02
+_PACE: Final = 0.05
 """Seconds by which a batch is held up, so that a run lasts long enough to be killed in the middle of it."""
 _NOTE: Final = "INSERT INTO batches VALUES (%(runner)s::text, %(tick)s::timestamptz, %(began)s::timestamptz)"
 _NOW: Final = "SELECT clock_timestamp()"

@@ -89,23 +89,46 @@ async def test_a_sign_of_life_that_does_not_get_through_is_given_again(monkeypat
     assert ([], RunEnding.DONE) == (away, (await going)[1])
 
 
+async def test_short_batches_are_noted_now_and_then() -> None:
+    """A note costs as much as a short batch: it is made about twice a second, and always with the whole count."""
+    bench = Bench(1000)
+    noted: list[int] = []
+
+    def meddle() -> None:
+        (run,) = bench.runs()
+        noted.append(run.counts.get("done", 0))
+        bench.clock.advance(0.125)
+
+    bench.heap.meddle = meddle
+    await bench.run_job(bench.heap, await bench.begun(), TENS)
+    assert [40 * (batch // 4) for batch in range(101)] == noted
+
+
 async def test_a_run_that_was_taken_up_by_another_is_let_go() -> None:
-    """A runner that was away for longer than its lease finds that out, in a batch or after it, and writes nothing."""
-    for within in (False, True):
-        bench = Bench(50)
-        run = await bench.begun()
-        bench.clock.advance(31)
-        taken = await bench.ledger.take_over(run, "two", POLICY.lease)
-        if within:
-            bench.heap.hold = asyncio.Event()
-        going = asyncio.create_task(bench.run_job(bench.heap, run, TENS))
-        await settled()
-        if within:
-            bench.clock.advance(10)
-        _, ending = await going
-        assert RunEnding.LOST is ending
-        assert [(RunEnding.LOST, 10.0 if within else 0.0)] == bench.ears.ended
-        assert ([taken], 50 if within else 40) == (bench.runs(), bench.heap.things)
+    """A runner that was away for longer than its lease finds out soon after a batch, and writes nothing to the run."""
+    bench = Bench(50)
+    run = await bench.begun()
+    bench.clock.advance(31)
+    taken = await bench.ledger.take_over(run, "two", POLICY.lease)
+    bench.heap.meddle = lambda: bench.clock.advance(0.3)
+    _, ending = await bench.run_job(bench.heap, run, TENS)
+    assert (RunEnding.LOST, [taken], 30) == (ending, bench.runs(), bench.heap.things)
+    assert [RunEnding.LOST] == [told for told, _ in bench.ears.ended]
+
+
+async def test_a_long_batch_of_a_lost_run_is_dropped() -> None:
+    """Its runner finds out in the middle of it, and does not wait for its end."""
+    bench = Bench(50)
+    run = await bench.begun()
+    bench.clock.advance(31)
+    taken = await bench.ledger.take_over(run, "two", POLICY.lease)
+    bench.heap.hold = asyncio.Event()
+    going = asyncio.create_task(bench.run_job(bench.heap, run, TENS))
+    await settled()
+    bench.clock.advance(10)
+    _, ending = await going
+    assert (RunEnding.LOST, [taken], 50) == (ending, bench.runs(), bench.heap.things)
+    assert [(RunEnding.LOST, 10.0)] == bench.ears.ended
 
 
 async def test_one_who_is_to_stop_puts_the_run_back_at_once() -> None:

@@ -131,7 +131,6 @@ def test_each_run_of_a_job_is_told_in_one_line() -> None:
     assert {
         "event": "Job done", "log_level": "info", "context": "Jobs", "duration": 1500.0, "job": "expire-sessions",
         "tick": "2026-11-23T10:00:00+00:00", "ticks": 2, "scheduled": True, "attempt": 1, "counts": {"expired": 7},
-        "error": None,
     } == line  # fmt: skip
     failed = ended(RunEnding.FAILED, error="overloaded: busy")
     assert ("Job failed", "error", "overloaded: busy") == (failed["event"], failed["log_level"], failed["error"])
