@@ -26,7 +26,8 @@ SELECT least(clock_timestamp() - interval '1 second', min(xact_start)) FROM pg_s
    AND (starts_with(application_name, 'loyalty-') OR backend_xid IS NOT NULL)
 """
 # The causes are spelled as in the indexes, which are found by them alone. A session comes up at its last step before
-# the end, and so once, however many steps it has.
+# the end, and so once, however many steps it has. OFFSET 0 has the later steps looked up session by session: left free,
+# the planner reads all there are of a large archive and joins them, for a page of a hundred.
 _STEPS: Final[LiteralString] = """
 WITH found AS (
     SELECT at, id FROM (
@@ -42,7 +43,8 @@ WITH found AS (
                    AND (later.at, later.version) > (step.at, step.version)
                    AND later.cause IN (
                        'finalize_intended', 'host_accepted', 'host_rejected', 'host_refused_us', 'redemption_unsent',
-                       'parked', 'abandoned_by_operator', 'return_intended', 'return_settled', 'return_rejected'))
+                       'parked', 'abandoned_by_operator', 'return_intended', 'return_settled', 'return_rejected')
+                OFFSET 0)
           ORDER BY step.at, step.session_id LIMIT %(limit)s::int8)
         UNION ALL
         (SELECT step.at, step.session_id FROM session_events_archive step
@@ -57,7 +59,8 @@ WITH found AS (
                    AND (later.at, later.version) > (step.at, step.version)
                    AND later.cause IN (
                        'finalize_intended', 'host_accepted', 'host_rejected', 'host_refused_us', 'redemption_unsent',
-                       'parked', 'abandoned_by_operator', 'return_intended', 'return_settled', 'return_rejected'))
+                       'parked', 'abandoned_by_operator', 'return_intended', 'return_settled', 'return_rejected')
+                OFFSET 0)
           ORDER BY step.at, step.session_id LIMIT %(limit)s::int8)
         ) AS step
      ORDER BY at, id LIMIT %(limit)s::int8
