@@ -19,7 +19,7 @@ from loyalty_core.domain.rewards_promotions import Award, yield_on
 from loyalty_core.domain.rewards_spread import ExclusionReason
 
 
-class PromotionShare(msgspec.Struct, frozen=True):
+class LinePromotion(msgspec.Struct, frozen=True):
     """What one line has of a promotion's points: more than 0."""
 
     id: str
@@ -42,7 +42,7 @@ class LineExplanation(msgspec.Struct, frozen=True):
     """Why the line earns nothing; None: it is eligible."""
     base_points: int
     tier_bonus: int
-    promotions: tuple[PromotionShare, ...]
+    promotions: tuple[LinePromotion, ...]
     earned_points: int
     """All of the line's points together, after every cap."""
     capped_points: int
@@ -104,7 +104,7 @@ def _lines(program: RewardProgram, decision: Decision, amount: int) -> tuple[Lin
     lines = []
     for position, line in enumerate(decision.lines):
         shares = tuple(
-            PromotionShare(name, by_line[position])
+            LinePromotion(name, by_line[position])
             for name, by_line in zip(ids, points.promotions, strict=True)
             if by_line[position]
         )

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from loyalty_core.domain.explanation import Explanation, PromotionShare, explain
+from loyalty_core.domain.explanation import Explanation, LinePromotion, explain
 from loyalty_core.domain.explanation_outcomes import Outcome, PromotionExplanation
 from loyalty_core.domain.program_parts import Caps, Day, Per, Promotion, RedemptionRules, Stacking
 from loyalty_core.domain.rewards_spread import ExclusionReason
@@ -36,7 +36,7 @@ def test_lines() -> None:
     assert [None, ExclusionReason.SKU, ExclusionReason.CATEGORY, None] == [each.exclusion for each in why.lines]
     assert [10, 0, 0, 10] == [each.base_points for each in why.lines]
     assert [5, 0, 0, 5] == [each.tier_bonus for each in why.lines]
-    assert [(PromotionShare("fruit", 20),), (), (), ()] == [each.promotions for each in why.lines]
+    assert [(LinePromotion("fruit", 20),), (), (), ()] == [each.promotions for each in why.lines]
     assert [35, 0, 0, 15] == [each.earned_points for each in why.lines]
     assert "20.00" == str(why.eligible_spend)
     assert not why.below_minimum
@@ -183,8 +183,8 @@ def test_ties_of_every_figure_go_by_sku() -> None:
     assert (Decimal("0.50"), Decimal("0.51")) == (second.discount, first.discount)
     assert (4, 5) == (second.base_points, first.base_points)
     assert (2, 2) == (second.tier_bonus, first.tier_bonus)
-    assert (PromotionShare("gift", 3), PromotionShare("more", 1)) == second.promotions
-    assert (PromotionShare("gift", 4), PromotionShare("more", 2)) == first.promotions
+    assert (LinePromotion("gift", 3), LinePromotion("more", 1)) == second.promotions
+    assert (LinePromotion("gift", 4), LinePromotion("more", 2)) == first.promotions
     odd_bonus = explain(program(), basket("6", *lines), GOLD, TUESDAY_NOON).lines
     assert [1, 2] == [each.tier_bonus for each in odd_bonus]
 
