@@ -19,12 +19,13 @@ from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.uuid import UUIDBinaryDumper
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from loyalty_adapters.postgres.direct import DirectConnection, Row
 from loyalty_adapters.postgres.errors import ConnectionLost, translated
 from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_core.domain.errors import Overloaded, StorageUnavailable
 from loyalty_core.ports.unit_of_work import Lane
 
-Row: TypeAlias = tuple[Any, ...]
+__all__ = ["ConnectionLane", "Connections", "Row", "StatementSeam"]
 
 StatementSeam: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Given a statement's text (never its values), what to have around it while it runs."""
@@ -97,6 +98,7 @@ class ConnectionLane:
         self._deadline = settings.statement_timeout + _SILENCE
         self._pool = AsyncConnectionPool(
             settings.url,
+            connection_class=DirectConnection,
             open=False,
             name=name,
             min_size=size,
@@ -140,11 +142,10 @@ class ConnectionLane:
         """
         with self.around(statement):
             async with self.connection() as connection:
-                cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
-                return await cursor.fetchall() if cursor.description else []
+                return await connection.fetch(statement, parameters)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection]:
+    async def connection(self) -> AsyncIterator[DirectConnection]:
         """A connection for as long as the block runs, cut where that takes longer than any statement may.
 
         Driver errors leave the block translated; what each means is said at `run`.
@@ -164,7 +165,7 @@ class ConnectionLane:
             self._in_use -= 1
             await self._pool.putconn(connection)
 
-    async def _acquire(self) -> AsyncConnection:
+    async def _acquire(self) -> DirectConnection:
         try:
             while True:
                 connection = await self._pool.getconn()
