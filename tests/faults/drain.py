@@ -13,6 +13,8 @@ import click
 
 from tests.faults.backlog import queue_sessions
 from tests.faults.books import owed
+from tests.faults.order import out_of_order
+from tests.faults.plans import CLAIM, CLAIM_PARAMETERS, DEPTH, plan_of
 from tests.faults.stack import Stack
 
 _LOOK: Final = 0.1
@@ -84,6 +86,18 @@ async def _watch(stack: Stack, patience: float) -> list[Sample]:
     return samples
 
 
+async def _tell_plans(stack: Stack, sessions: int, customers: int) -> None:
+    """What the statements of the queue look at, with everything owed once more beside all that was settled."""
+    for worker in stack.workers:
+        worker.pause()
+    await queue_sessions(stack, sessions, customers=customers, prefix="PLANS")
+    for name, statement, parameters in (("claim of 64", CLAIM, CLAIM_PARAMETERS), ("depth", DEPTH, {})):
+        plan = await plan_of(stack.database_url, statement, parameters)
+        click.echo(
+            f"{name}: {plan.blocks} pages, by {sorted(plan.indexes)}; read from end to end: {plan.scanned or None}"
+        )
+
+
 async def _main(sessions: int, workers: int, customers: int) -> None:
     home = Path(tempfile.mkdtemp(prefix="loyalty-drain-"))
     try:
@@ -91,6 +105,8 @@ async def _main(sessions: int, workers: int, customers: int) -> None:
             click.echo(f"{workers} workers, PDI at 0 ms, fsync on")
             click.echo(str(await drain(stack, sessions, customers=customers, patience=3600)))
             click.echo(f"ledger check clean: {await stack.check([])}")
+            click.echo(f"booked before an older sale of the same customer: {await out_of_order(stack)}")
+            await _tell_plans(stack, sessions, customers)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -20,6 +20,7 @@ import click
 from tests.faults.books import SessionRow, owed, read_sessions
 from tests.faults.ledger_check import Verdict
 from tests.faults.load import Load, Record
+from tests.faults.order import out_of_order
 from tests.faults.stack import Stack, until
 from tests.faults.times import TIMES
 
@@ -80,7 +81,7 @@ async def drill(stack: Stack, sales: int, say: Callable[[str], None], *, prefix:
     tell("PDI answers again")
     await _watch(stack, made, tell)
     made.verdict = await stack.check(made.record.observations())
-    made.out_of_order = await _out_of_order(stack)
+    made.out_of_order = await out_of_order(stack)
     tell(f"ledger check clean: {made.verdict}; {made.out_of_order} out of order")
     return made
 
@@ -109,18 +110,6 @@ async def _watch(stack: Stack, made: Drill, tell: Callable[[str], None]) -> None
         return left == 0
 
     await until(empty, "the queue has drained", 60)
-
-
-async def _out_of_order(stack: Stack) -> int:
-    """Bookings that overtook an older intent of the same customer."""
-    intended = {row.key: row.intended_at for row in await read_sessions(stack.database_url)}
-    latest: defaultdict[str, float] = defaultdict(float)
-    overtaken = 0
-    for entry in await stack.pdi.ledger():
-        at = intended[entry["idempotencyKey"]]
-        overtaken += at < latest[entry["customerId"]]
-        latest[entry["customerId"]] = max(at, latest[entry["customerId"]])
-    return overtaken
 
 
 async def balances_differ(stack: Stack, rows: Sequence[SessionRow]) -> dict[str, tuple[int, int]]:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.faults.backlog import queue_sessions, settle_sessions
 from tests.faults.drain import drain
+from tests.faults.order import out_of_order
 from tests.faults.plans import CLAIM, CLAIM_PARAMETERS, DEPTH, plan_of
 from tests.faults.stack import Stack
 from tests.faults.times import LONG
@@ -16,11 +17,12 @@ _GROWTH: Final = 24 << 20
 
 @pytest.mark.timeout(3600 if LONG else 120)
 async def test_a_backlog_drains_in_flat_memory(stack: Stack) -> None:
-    """Everything that was queued is booked once, by a worker that does not grow with it."""
+    """Everything that was queued is booked once, each customer's in order, by a worker that does not grow with it."""
     made = await drain(stack, _SESSIONS, customers=_CUSTOMERS, prefix="BACKLOG", patience=3600)
     print(made)  # noqa: T201 - the figures of the run
     assert _SESSIONS == sum(entry["kind"] == "accrual" for entry in await stack.pdi.ledger())
     assert _SESSIONS == (await stack.check([])).booked
+    assert 0 == await out_of_order(stack)
     assert made.growth < _GROWTH
     assert made.rate > 0
 
