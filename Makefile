@@ -15,7 +15,7 @@ PYTEST    := $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test test-18 test-containers slow check lint types imports format format-check \
-	bench bench-long bench-rewards seed-million simulate mutants fuzz fuzz-laws fuzz-http audit sbom rules check-deploy lock clean
+	bench bench-long bench-rewards bench-jobs seed-million simulate mutants fuzz fuzz-laws fuzz-http audit sbom rules check-deploy lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -117,6 +117,9 @@ check-deploy: $(INSTALLED) ## Judge the image, the compose file, the manifests, 
 	promtool test rules docker/prometheus/alerts_test.yaml
 	$(BIN)/python -m tests.deploy.asked | promtool check rules /dev/stdin
 	$(PYTEST) -q -n 0 tests/deploy
+
+bench-jobs: $(INSTALLED) ## Measure the jobs on a million sessions, and finalizes beside the archive (minutes)
+	$(BIN)/python -m tests.benchmarks.jobs
 
 seed-million: $(INSTALLED) ## Start a database with a million sessions in it (a minute; Ctrl-C throws it away)
 	$(BIN)/python -m tests.benchmarks.seed --sessions 1000000

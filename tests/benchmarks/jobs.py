@@ -8,6 +8,7 @@ timeline and its returns.
 
 import argparse
 import asyncio
+import os
 import shutil
 import statistics
 import sys
@@ -24,7 +25,8 @@ from loyalty_core.use_cases.jobs import JobName
 from loyalty_web.job_settings import JobSettings
 from tests.benchmarks import terminals
 from tests.benchmarks.job_plans import plans
-from tests.benchmarks.job_runs import READY, Ran, ran, started
+from tests.benchmarks.job_runs import READY, ran, started
+from tests.benchmarks.programs import cpu_seconds, tree
 from tests.benchmarks.sales import CALLS, whole_sales
 from tests.benchmarks.seed import seed
 from tests.benchmarks.stack import HOST, Stack
@@ -91,8 +93,18 @@ def _ms(seconds: Sequence[float], percent: int) -> float:
     return statistics.quantiles(seconds, n=100)[percent - 1] * 1000
 
 
-def full_speed(name: JobName, batch: int, found: Ran) -> list[Row]:
-    """What one job did, flat out."""
+def database_seconds(stack: Stack) -> float:
+    """Processor time of the database server, its vacuums and the processes that have ended included."""
+    postmaster = stack.servers.postgres.process.pid
+    fields = Path(f"/proc/{postmaster}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return cpu_seconds(tree(postmaster)) + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+async def full_speed(stack: JobsStack, name: JobName, batch: int) -> list[Row]:
+    """What one job does, flat out."""
+    spent = -database_seconds(stack)
+    found = await ran(stack.environment, name, batch, EVERYTHING)
+    spent += database_seconds(stack)
     rows = _ROWS[name](found.counts)
     tenth = max(1, len(found.batches) // 10)
     first, last = (statistics.median(part) for part in (found.batches[:tenth], found.batches[-tenth - 1 : -1]))
@@ -102,11 +114,21 @@ def full_speed(name: JobName, batch: int, found: Ran) -> list[Row]:
     )
     return [
         alone(f"{name}, rows", rows / found.seconds, "/s", _TARGETS.get(name), at_least=True),
+        alone(f"{name}, rows by the database's processor time", rows / spent, "/s"),
         alone(f"{name}, {'answers' if name is JobName.CLEAR_CACHE else 'sessions'}", found.taken / found.seconds, "/s"),
         alone(f"{name}, longest batch", max(found.batches) * 1000, "ms"),
         against(f"{name}, batch, last tenth / first", last * 1000, first * 1000, "ms", 1.5),
         against(f"{name}, memory", found.memory_after / 2**20, found.memory_before / 2**20, "MiB", 1.2),
     ]
+
+
+async def tell_plans(url: str) -> None:
+    """Each statement's way through tables and indexes, on the database as it is."""
+    whole = []
+    for name, (steps, read) in (await plans(url)).items():
+        click.echo(f"{name}: {', '.join(steps)}")
+        whole += [f"{name} reads all of {table}" for table in read]
+    click.echo("\n".join(whole) or "no statement reads a table from end to end")
 
 
 async def compared_until_recently(url: str) -> None:
@@ -123,18 +145,14 @@ async def main(asked: argparse.Namespace) -> None:
     try:
         async with JobsStack(home) as stack:
             await seed(stack.database_url, asked.sessions, tell=click.echo)
-            whole = []
-            for name, (steps, read) in (await plans(stack.database_url)).items():
-                click.echo(f"{name}: {', '.join(steps)}")
-                whole += [f"{name} reads all of {table}" for table in read]
-            click.echo("\n".join(whole) or "no statement reads a table from end to end")
+            await tell_plans(stack.database_url)
             click.echo(heading())
             for row in await disturbance(stack, asked, batches.archive_batch):
                 click.echo(line(row))
             for name in (JobName.EXPIRE_SESSIONS, JobName.CLEAR_CACHE, JobName.ARCHIVE_FINALIZED):
-                batch = batches.batch(name)
-                for row in full_speed(name, batch, await ran(stack.environment, name, batch, EVERYTHING)):
+                for row in await full_speed(stack, name, batches.batch(name)):
                     click.echo(line(row))
+            await tell_plans(stack.database_url)
             await compared_until_recently(stack.database_url)
             batch = batches.batch(JobName.RECONCILE)
             found = await ran(stack.environment, JobName.RECONCILE, batch, asked.reconciled)
