@@ -40,7 +40,8 @@ async def plans(url: str) -> dict[str, tuple[list[str], list[str]]]:
     """Of each statement: the steps of its plan that touch tables, and those that read a table that is not small."""
     found = {}
     async with Connections(PostgresSettings(url=url)) as connections, connections.intake.connection() as connection:
-        sizes = dict(await (await connection.execute("SELECT relname::text, reltuples::int8 FROM pg_class")).fetchall())
+        rows = await connection.execute("SELECT relname::text, reltuples::int8 FROM pg_class")
+        sizes: dict[str, int] = dict(await rows.fetchall())
         for name, (statement, parameters) in _statements(datetime.now(UTC)).items():
             explained = await connection.execute("EXPLAIN (FORMAT JSON) " + statement, parameters)
             (row,) = await explained.fetchall()
