@@ -61,7 +61,7 @@ def description() -> str:
 
 def require_engine() -> None:
     """Raise `ServersUnavailableError` where no Docker engine answers."""
-    import docker  # type: ignore[import-untyped]  # noqa: PLC0415 - ships no types; slow, and only this mode needs it
+    import docker  # noqa: PLC0415 - slow, and only this mode needs it
 
     try:
         engine = docker.from_env(timeout=2)
