@@ -42,6 +42,46 @@ def test_what_may_be_repeated_says_when(error: RetryableError) -> None:
     assert 7.5 == type(error)(retry_after=7.5).retry_after  # type: ignore[call-arg]  # each leaf takes only the time
 
 
+def test_what_a_till_is_told() -> None:
+    """What went wrong, what has happened, and what to do: part of the contract for whoever reads it at a till."""
+    told = {error.code: error.message for error, _ in EVERY}
+    assert {
+        "validation_failed": "items[0].qty must be more than 0",
+        "pdi_rejected": "no such customer",
+        "session_not_found": "no such session; identify the customer first and use the sessionId of that answer",
+        "channel_not_allowed": "this key may not act for channel WEB",
+        "illegal_transition": "cancel is not possible while the session is finalized; allowed now: return",
+        "concurrent_update": "the session was changed by other calls at the same time; read its status, then repeat",
+        "session_expired": "the session has expired; identify the customer again to open a new one",
+        "quote_changed": "changed",
+        "in_flight": "the same call is still being worked on; repeat it for its answer",
+        "settlement_failed": "the queued finalize was refused (invalid_customer); no points were booked for it",
+        "version_mismatch": "the session is at version 3; read its status and decide again",
+        "transaction_mismatch": "used before",
+        "over_return": "too much",
+        "pdi_unauthorized": "the loyalty host refused our credentials; nothing was done",
+        "redemption_needs_pdi": (
+            "points can be redeemed only while the loyalty host answers; repeat later or sell without redeemPoints"
+        ),
+        "overloaded": "the service is saturated; nothing was done, repeat the call",
+        "storage_unavailable": "the session store cannot be reached; nothing was done",
+        "outcome_unknown": (
+            "the session store vanished while the change was written; repeat the same call to learn its outcome"
+        ),
+    } == told
+    assert "the queued return was refused (gone); no points were booked for it" == str(
+        errors.SettlementFailed("gone", "return")
+    )
+
+
+def test_when_to_repeat_where_nobody_says() -> None:
+    """A second; five where credentials are refused, for people have to put that right."""
+    pauses = {error.code: error.retry_after for error, _ in EVERY if isinstance(error, RetryableError)}
+    assert 5.0 == pauses.pop("pdi_unauthorized")
+    assert {1.0} == set(pauses.values())
+    assert 1.0 == RetryableError("later").retry_after
+
+
 def test_every_mistake_of_a_request_is_named() -> None:
     """All fields at once, not the first one."""
     error = ValidationFailed((FieldError("a", "must not be empty"), FieldError("b", "is too long")))

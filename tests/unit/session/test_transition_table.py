@@ -70,6 +70,24 @@ failed, expired             | -       | -     | -     | -         | -          |
 cancelled                   | -       | -     | -     | -         | -          | -      | -
 """
 COLUMNS: Final = {BEFORE_THE_SALE: tuple(TRANSITIONS)[:8], AFTER_THE_INTENT: tuple(TRANSITIONS)[8:]}
+CALLS: Final = {
+    "identified": "identify",
+    "lost": "identify again",
+    "quoted": "calculateRewards",
+    "emptied": "calculateRewards",
+    "intend": "finalize",
+    "no rewards": "finalize",
+    "attempt": "deliver",
+}
+"""What a transition is called to whoever is refused it; the others go by their own names."""
+ALLOWED: Final = {
+    "active": ("calculateRewards", "finalize", "cancel"),
+    "calculated": ("calculateRewards", "finalize", "cancel"),
+    "finalizing": ("finalize with the same payload", "return", "getSessionStatus"),
+    "finalized": ("return",),
+    "partially_returned": ("return",),
+}
+"""What is offered instead; nothing where the sale is over."""
 REFUSALS: Final[dict[str, type[LoyaltyError]]] = {
     "-": IllegalTransition,
     "exp": SessionExpired,
@@ -87,12 +105,19 @@ def _cells() -> Iterator[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(("situation", "transition", "expected"), tuple(_cells()))
 def test_transition(situation: str, transition: str, expected: str) -> None:
-    """The situation allows or refuses the transition as the table says, and each transition is one version."""
+    """The situation allows or refuses the transition as the table says, and each transition is one version.
+
+    A refusal names the call, the state it found and what would be possible in it.
+    """
     before = SITUATIONS[situation]()
 
     if expected in REFUSALS:
-        with pytest.raises(REFUSALS[expected]):
+        with pytest.raises(REFUSALS[expected]) as refused:
             TRANSITIONS[transition](before)
+        if isinstance(refused.value, IllegalTransition):
+            no = refused.value
+            told = (CALLS.get(transition, transition), before.status.value, ALLOWED.get(before.status.value, ()))
+            assert told == (no.call, no.status, no.allowed)
         return
     after = TRANSITIONS[transition](before)
 
