@@ -25,7 +25,6 @@ from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_core.domain.session import SessionStatus
 from loyalty_core.ports.job_ledger import JobName, RunStatus, Tick
 from loyalty_web.cli import main
-from loyalty_web.settings import variables
 from tests.contracts.sales import loaded, new_session, store_now, stored
 from tests.integration.postgres.observing import eventually, waiting_for_locks
 
@@ -53,10 +52,8 @@ def ledger(connections: Connections) -> PostgresJobLedger:
 
 
 @pytest.fixture
-def environment(database_url: str) -> dict[str, str]:
+def environment(bare: dict[str, str], database_url: str) -> dict[str, str]:
     """A database and nothing else of ours."""
-    ours = {row.name for row in variables()}
-    bare = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in ours}
     return bare | {"DATABASE_URL": database_url, "COLUMNS": "240"}
 
 

@@ -1,7 +1,6 @@
 """The worker runs the jobs beside its deliveries, as the real command and by the real schedules."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -19,12 +18,11 @@ from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_core.ports.job_ledger import JobName, JobRun, RunStatus
 from loyalty_web.container import Container
 from loyalty_web.job_settings import JobSettings
-from loyalty_web.settings import variables
 from loyalty_web.worker import work_until
 from tests.integration.jobs.sessions import count, expired_sessions
 from tests.integration.postgres.observing import eventually
 from tests.pdi import Pdi
-from tests.web.service import PEPPER, settings
+from tests.web.service import settings
 
 JOB: Final = JobName.EXPIRE_SESSIONS
 _PATIENCE: Final = 60.0
@@ -54,20 +52,9 @@ def ledger(connections: Connections) -> PostgresJobLedger:
 
 
 @pytest.fixture
-def environment(database_url: str, redis_url: str, pdi: Pdi) -> dict[str, str]:
-    """What a worker needs; its jobs look about at once."""
-    ours = {row.name for row in variables()} | {"NODE_ENV"}
-    bare = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in ours}
-    return bare | {
-        "APP_ENV": "test",
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "PDI_API_URL": pdi.url,
-        "PDI_CLIENT_ID": pdi.client_id,
-        "PDI_CLIENT_SECRET": pdi.client_secret,
-        "API_KEY_PEPPER": PEPPER,
-        "JOB_JITTER_SECONDS": "0",
-    }
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """A worker's, whose jobs look about at once."""
+    return environment | {"JOB_JITTER_SECONDS": "0"}
 
 
 @asynccontextmanager
