@@ -1,13 +1,16 @@
 import asyncio
+import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, NamedTuple
 
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from loyalty_core.ports.allowances import Allowance, AllowancesAway, Grant
 
@@ -46,6 +49,8 @@ for i, key in ipairs(KEYS) do
 end
 return answer
 """
+_SHA: Final = hashlib.sha1(_DRAW.encode(), usedforsecurity=False).hexdigest()
+"""The script's name at Redis."""
 
 
 class _Asked(NamedTuple):
@@ -71,15 +76,11 @@ class RedisAllowances:
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
         """Connects on first use. `around` is had around each command; `on_change` is told whether Redis is there."""
-        pool = ConnectionPool.from_url(
-            url,
-            max_connections=2,
-            socket_connect_timeout=_PATIENCE,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
+        # One connection, spoken to without the client and its pool, which cost more than the command itself.
+        self._connections = ConnectionPool.from_url(
+            url, socket_connect_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0), protocol=2
         )
-        self._redis = Redis(connection_pool=pool)
-        self._draw = self._redis.register_script(_DRAW)
+        self._connection: AbstractConnection | None = None
         self._around = around
         self._on_change = on_change
         self._waiting: list[_Asked] = []
@@ -101,7 +102,7 @@ class RedisAllowances:
                 task.cancel()
                 await asyncio.wait([task])
         self._refuse(self._waiting)
-        await self._redis.aclose(close_connection_pool=True)
+        await self._hang_up()
 
     async def take(self, name: str, allowance: Allowance) -> Grant:
         """See `Allowances.take`."""
@@ -159,14 +160,52 @@ class RedisAllowances:
             allowance = alike[0].allowance
             arguments += (allowance.interval * _MICROSECONDS, allowance.burst, len(alike))
         with self._around("EVALSHA"):
-            async with _patiently():
-                answer: list[int] = await self._draw(keys=[_PREFIX + name for name in by_name], args=arguments)
+            return await self._draw(len(by_name), *(_PREFIX + name for name in by_name), *arguments)
+
+    async def _draw(self, *parameters: str | float) -> list[int]:
+        """What the script answers; the connection is as good as new afterwards, or gone."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout_at(None) as limit:
+            end = loop.call_at(loop.time() + _PATIENCE, _give_up, limit, loop.time() + _PATIENCE)
+            try:
+                return await self._exchange(parameters)
+            except ResponseError:
+                raise
+            except BaseException:
+                await self._hang_up()  # or the answer that is still to come would be taken for the next one's
+                raise
+            finally:
+                end.cancel()
+
+    async def _exchange(self, parameters: Sequence[str | float]) -> list[int]:
+        if self._connection is not None:
+            try:
+                return await self._say(self._connection, parameters)
+            except (RedisConnectionError, OSError):  # it had been idle, and Redis has closed it meanwhile
+                await self._hang_up()
+        connection: AbstractConnection = self._connections.make_connection()  # type: ignore[no-untyped-call]  # theirs
+        self._connection = connection
+        await connection.connect()  # type: ignore[no-untyped-call]  # as above
+        return await self._say(connection, parameters)
+
+    @staticmethod
+    async def _say(connection: AbstractConnection, parameters: Sequence[str | float]) -> list[int]:
+        try:
+            await connection.send_command("EVALSHA", _SHA, *parameters)
+            answer: list[int] = await connection.read_response()
+        except NoScriptError:  # Redis has been started anew: this is how it learns it
+            await connection.send_command("EVAL", _DRAW, *parameters)
+            answer = await connection.read_response()
         return answer
+
+    async def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
 
     async def _try(self) -> None:
         try:
-            async with _patiently():
-                await self._draw(keys=[], args=[])
+            await self._draw(0)
         except (RedisError, OSError, TimeoutError):
             return
         else:
@@ -186,22 +225,11 @@ class RedisAllowances:
                 one.answer.set_exception(AllowancesAway())
 
 
-@asynccontextmanager
-async def _patiently() -> AsyncIterator[None]:
-    """`TimeoutError` where the block takes longer than Redis may.
+def _give_up(limit: asyncio.Timeout, due: float) -> None:
+    """End what has taken long enough.
 
     Where the loop itself was held up, timers come before what has been received meanwhile: then there is one more look,
     for it is not Redis that was slow.
     """
-    loop = asyncio.get_running_loop()
-    due = loop.time() + _PATIENCE
-
-    def late() -> bool:
-        return loop.time() - due > _LATE
-
-    async with asyncio.timeout_at(None) as limit:
-        end = loop.call_at(due, lambda: limit.reschedule(loop.time() + (_LATE if late() else 0)))
-        try:
-            yield
-        finally:
-            end.cancel()
+    now = asyncio.get_running_loop().time()
+    limit.reschedule(now + _LATE if now - due > _LATE else now)
