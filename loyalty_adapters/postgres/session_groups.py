@@ -1,7 +1,8 @@
 """Transitions of several sessions as one statement, in which each of them stands or falls alone.
 
 A session that has moved on, or whose row is locked, is left out, and only it: what hangs off a session is selected by
-what the update has returned. Every row is taken at its address, for the reason given at `session_writes`.
+what the update has returned. For any other lock a group waits a moment only; then it is refused as a whole, and whoever
+has to wait does so alone. Every row is taken at its address, for the reason given at `session_writes`.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,10 @@ from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.ports.unit_of_work import SessionChange, UnitOfWork
 
 CHANGE_MANY: Final[LiteralString] = """
-WITH asked AS (
-    SELECT * FROM json_to_recordset(%(changes)s::json) AS asked (
+WITH haste AS MATERIALIZED (
+    SELECT set_config('lock_timeout', '50ms', true)
+), asked AS (
+    SELECT asked.* FROM haste, json_to_recordset(%(changes)s::json) AS asked (
         id uuid, address tid, before_version int8, status text, version int8, tier text, host_session text,
         keeps_quote bool, quote json, keeps_intent bool, intent json, earned_points int8, redeemed_points int8,
         points_reversed int8, points_restored int8, booked_points int8, new_balance int8, intents int8,
