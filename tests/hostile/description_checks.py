@@ -17,6 +17,7 @@ _BEYOND_SCHEMAS: Final = re.compile(
     r"|metadata must not be (nested|larger)"  # its size is that of its text
     r"|cursor must be the nextCursor"  # only the service knows which it has given
     r"|\S+ must have at most \d decimals"  # those of the program's currency; and binary fractions have many
+    r"|reason must be at most 200 printable characters"  # which are assigned depends on the edition of Unicode
     r"|\S+ must be a number with fewer digits"  # a metadata's 1e300 is a number to every schema
     r"|amount must be left out where lines are named"
     r"|points (are redeemed in multiples of|may pay at most)|at least \d+ points must be redeemed"  # the program's
