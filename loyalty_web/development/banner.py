@@ -1,6 +1,13 @@
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from loyalty_web.development.home import DevelopmentHome
+
+_COMMAND: Final = Path(sys.executable).with_name("loyalty")
+"""The command of the environment that the stack runs in, which need not be on anybody's PATH."""
 
 _SESSION_ID = r"""sed -n 's/.*"sessionId" *: *"\([^"]*\)".*/\1/p'"""
 
@@ -55,14 +62,15 @@ def calls(addresses: Addresses) -> dict[str, str]:
     }
 
 
-def banner(addresses: Addresses, environment_file: Path, logs: Path) -> str:
+def banner(addresses: Addresses, home: DevelopmentHome) -> str:
     """What the developer sees once the stack is ready."""
     parts = [f"\nReady: {addresses.service} (documentation: {addresses.service}/docs)\n"]
     parts += [f"# {name}\n{text}\n" for name, text in calls(addresses).items()]
     faults = f"curl -sS -X PUT {addresses.pdi}/_sim/faults -d"
     parts += [
         f"""# break PDI, then heal it\n{faults} '{{"mode":"timeout"}}'; echo\n{faults} '{{"mode":"ok"}}'; echo\n""",
-        f"Addresses and the demo key for scripts: . {shlex.quote(str(environment_file))}",
-        f"Logs: {logs} (warnings appear here). Ctrl-C stops everything; the data stays.",
+        f"Addresses and the demo key for scripts: . {shlex.quote(str(home.environment_file))}",
+        f"For the loyalty command: set -a; . {shlex.quote(str(home.service_file))}; set +a; {_COMMAND} jobs list",
+        f"Logs: {home.logs} (warnings appear here). Ctrl-C stops everything; the data stays.",
     ]
     return "\n".join(parts)

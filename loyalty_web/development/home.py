@@ -23,6 +23,11 @@ class DevelopmentHome:
         """Addresses and the demo key as shell assignments. While the stack runs it exists once the stack is ready."""
         return self.path / "dev.env"
 
+    @property
+    def service_file(self) -> Path:
+        """The same for the service's own settings, secrets among them: what its commands need to reach this stack."""
+        return self.path / "service.env"
+
     def secret(self, name: str) -> str:
         """The secret `name`: made on first use, the same ever after."""
         kept = self.read(name)
@@ -46,12 +51,12 @@ class DevelopmentHome:
             file.write(f"{text}\n")
         beside.replace(self.path / name)
 
-    def publish(self, values: Mapping[str, str]) -> None:
-        """Write the environment file, for `. .loyalty/dev.env` in scripts."""
-        self.write(
-            self.environment_file.name, "\n".join(f"{key}={shlex.quote(value)}" for key, value in values.items())
-        )
+    def publish(self, values: Mapping[str, str], settings: Mapping[str, str]) -> None:
+        """Write the environment files: for scripts, and for the service's commands run by hand."""
+        for file, pairs in ((self.environment_file, values), (self.service_file, settings)):
+            self.write(file.name, "\n".join(f"{key}={shlex.quote(value)}" for key, value in pairs.items()))
 
     def unpublish(self) -> None:
         """Remove what an earlier run has published."""
         self.environment_file.unlink(missing_ok=True)
+        self.service_file.unlink(missing_ok=True)

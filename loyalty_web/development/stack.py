@@ -105,8 +105,8 @@ class Stack:
             service=f"http://{LOOPBACK}:{self._port}", pdi=f"http://{LOOPBACK}:{self._pdi_port}",
             database=self._database_url, redis=self._redis_url, api_key=key,
         )  # fmt: skip
-        self._home.publish(addresses.as_environment())
-        self._terminal.say(banner(addresses, self._home.environment_file, self._home.logs))
+        self._home.publish(addresses.as_environment(), self._settings())
+        self._terminal.say(banner(addresses, self._home))
         while True:
             await asyncio.sleep(_WATCH)
             watch()
@@ -141,7 +141,17 @@ class Stack:
         return ready
 
     def _environment(self) -> dict[str, str]:
-        given = {
+        given = self._settings() | {
+            "PYTHONUNBUFFERED": "1",
+            "PROMETHEUS_MULTIPROC_DIR": str(self._home.path / "metrics"),  # web and worker count together
+            "WEB_WORKERS": "1",  # web processes of a killed web process would be nobody's
+        }
+        left_out = {*_NOT_INHERITED, *(f"{name}_FILE" for name in given)}
+        return {name: value for name, value in os.environ.items() if name not in left_out} | given
+
+    def _settings(self) -> dict[str, str]:
+        """What leads the service, and its commands, to this stack."""
+        return {
             "APP_ENV": "development",
             "HOST": LOOPBACK,
             "PORT": str(self._port),
@@ -151,9 +161,4 @@ class Stack:
             "PDI_CLIENT_ID": PDI_CLIENT_ID,
             "PDI_CLIENT_SECRET": self._home.secret("pdi-client-secret"),
             "API_KEY_PEPPER": self._home.secret("api-key-pepper"),
-            "PYTHONUNBUFFERED": "1",
-            "PROMETHEUS_MULTIPROC_DIR": str(self._home.path / "metrics"),  # web and worker count together
-            "WEB_WORKERS": "1",  # web processes of a killed web process would be nobody's
         }
-        left_out = {*_NOT_INHERITED, *(f"{name}_FILE" for name in given)}
-        return {name: value for name, value in os.environ.items() if name not in left_out} | given

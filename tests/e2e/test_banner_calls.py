@@ -1,6 +1,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,15 @@ def test_the_published_file_can_be_sourced(stack: RunningStack) -> None:
     values = stack.environment()
     wanted = ("LOYALTY_URL", "PDI_URL", "LOYALTY_API_KEY", "DATABASE_URL", "REDIS_URL")
     assert [values[name] for name in wanted] == printed.split()
+
+
+def test_the_service_s_commands_find_the_stack(stack: RunningStack) -> None:
+    """What the banner offers for the `loyalty` command gives it every setting it requires, of this very stack."""
+    (line,) = (line for line in stack.says.splitlines() if line.startswith("For the loyalty command: "))
+    sourced, command = line.removeprefix("For the loyalty command: ").rsplit("; ", 1)
+    assert Path(command.split()[0]).is_file()
+    names = "APP_ENV DATABASE_URL REDIS_URL PDI_API_URL PDI_CLIENT_ID PDI_CLIENT_SECRET API_KEY_PEPPER"
+    values = stack.environment()
+    kept = [(stack.home / name).read_text().strip() for name in ("pdi-client-secret", "api-key-pepper")]
+    wanted = ["development", values["DATABASE_URL"], values["REDIS_URL"], values["PDI_URL"], "loyalty-dev", *kept]
+    assert wanted == paste(sourced, f"printenv {names}").split()

@@ -41,7 +41,7 @@ def test_secrets_are_private_and_stay_the_same(stack: RunningStack) -> None:
     kept = ("demo-key", "api-key-pepper", "pdi-client-secret")
     stack.start()
     first = [(stack.home / name).read_text() for name in kept]
-    assert {0o600} == {stat.S_IMODE((stack.home / name).stat().st_mode) for name in (*kept, "dev.env")}
+    assert {0o600} == {stat.S_IMODE((stack.home / name).stat().st_mode) for name in (*kept, "dev.env", "service.env")}
     assert stat.S_IMODE(stack.home.stat().st_mode) == 0o700
     stack.end()
     stack.start()
