@@ -95,6 +95,10 @@ class ConnectionLane:
         self._size = size
         self._settings = settings
         self._in_use = 0
+        self._waiting = 0
+        self._is_closing = False
+        self._resting: list[DirectConnection] = []
+        self._dying: list[DirectConnection] = []
         self._deadline = settings.statement_timeout + _SILENCE
         self._pool = AsyncConnectionPool(
             settings.url,
@@ -127,11 +131,17 @@ class ConnectionLane:
 
     async def close(self) -> None:
         """Close every connection."""
+        self._is_closing = True
+        while self._resting:
+            await self._pool.putconn(self._resting.pop())
+        await self._bury()
         await self._pool.close()
 
     def stats(self) -> dict[str, int]:
         """The pool's counters, and how many connections are at work."""
-        return {**self._pool.get_stats(), "connections_in_use": self._in_use}
+        pool = self._pool.get_stats()
+        available = pool.get("pool_available", 0) + len(self._resting)
+        return {**pool, "pool_available": available, "connections_in_use": self._in_use}
 
     async def run(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
         """The rows of one statement in a transaction of its own, prepared; none where it returns nothing.
@@ -141,8 +151,14 @@ class ConnectionLane:
             ConnectionLost: it may have been done.
         """
         with self.around(statement):
-            async with self.connection() as connection:
+            connection = self._rested() or await self._next()
+            guard = self._begin(connection)
+            try:
                 return await connection.fetch(statement, parameters)
+            except psycopg.Error as error:
+                raise await _meaning(error, connection) from None
+            finally:
+                await self._end(connection, guard)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[DirectConnection]:
@@ -150,23 +166,31 @@ class ConnectionLane:
 
         Driver errors leave the block translated; what each means is said at `run`.
         """
-        connection = await self._acquire()
-        self._in_use += 1
-        guard = asyncio.get_running_loop().call_later(self._deadline, _cut, connection)
+        connection = self._rested() or await self._next()
+        guard = self._begin(connection)
         try:
             yield connection
         except psycopg.Error as error:
-            meaning = translated(error, connection)
-            if isinstance(meaning, ConnectionLost):
-                await connection.close()
-            raise meaning from None
+            raise await _meaning(error, connection) from None
         finally:
-            guard.cancel()
-            self._in_use -= 1
-            await self._pool.putconn(connection)
+            await self._end(connection, guard)
 
-    async def _acquire(self) -> DirectConnection:
+    # -- connections, borrowed from the pool for as long as they are good
+
+    def _rested(self) -> DirectConnection | None:
+        """The connection that was given back last. The pool's own lending costs as much as a statement."""
+        while self._resting:
+            connection = self._resting.pop()
+            if _is_quiet(connection):
+                return connection
+            self._dying.append(connection)
+        return None
+
+    async def _next(self) -> DirectConnection:
+        """One from the pool, as soon as it has one."""
+        self._waiting += 1  # first of all: from now on whatever is given back goes where this call waits for it
         try:
+            await self._bury()
             while True:
                 connection = await self._pool.getconn()
                 if _is_quiet(connection):
@@ -176,6 +200,29 @@ class ConnectionLane:
         except (PoolTimeout, TooManyRequests):
             # With connections at work to spare, nobody holds up the caller but the database itself.
             raise (Overloaded() if self._in_use >= self._size else StorageUnavailable()) from None
+        finally:
+            self._waiting -= 1
+
+    def _begin(self, connection: DirectConnection) -> asyncio.TimerHandle:
+        self._in_use += 1
+        return asyncio.get_running_loop().call_later(self._deadline, _cut, connection)
+
+    async def _end(self, connection: DirectConnection, guard: asyncio.TimerHandle) -> None:
+        guard.cancel()
+        self._in_use -= 1
+        if self._waiting or self._is_closing or connection.closed or connection.is_old(_LIFETIME):
+            await self._pool.putconn(connection)  # who waits gets it; one that is of no use any more is replaced
+        else:
+            self._resting.append(connection)
+        if self._dying:
+            await self._bury()
+
+    async def _bury(self) -> None:
+        """Let the pool replace what has died at rest."""
+        while self._dying:
+            connection = self._dying.pop()
+            await connection.close()
+            await self._pool.putconn(connection)
 
     async def _configure(self, connection: AsyncConnection) -> None:
         settings = self._settings
@@ -222,6 +269,13 @@ class Connections:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _meaning(error: psycopg.Error, connection: DirectConnection) -> Exception:
+    meaning = translated(error, connection)
+    if isinstance(meaning, ConnectionLost):
+        await connection.close()
+    return meaning
 
 
 def _is_quiet(connection: AsyncConnection) -> bool:

@@ -7,6 +7,7 @@ Adaptation, errors, prepared types and everything else about the connection stay
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, LiteralString, NamedTuple, TypeAlias
@@ -52,6 +53,14 @@ class DirectConnection(AsyncConnection[Row]):
     _direct_transformer: TransformerProtocol | None = None
     _direct_count = 0
     _direct_names: dict[tuple[LiteralString, tuple[int, ...] | None], bytes]
+
+    def __init__(self, pgconn: pq.abc.PGconn, **arguments: Any) -> None:
+        super().__init__(pgconn, **arguments)
+        self._made_at = time.monotonic()
+
+    def is_old(self, seconds: float) -> bool:
+        """Whether it was made longer ago than `seconds`."""
+        return time.monotonic() - self._made_at > seconds
 
     async def fetch(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
         """The rows of one statement in a transaction of its own, prepared; none where it returns nothing.
