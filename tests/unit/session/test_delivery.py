@@ -16,7 +16,7 @@ def test_a_send_counts_as_unanswered_before_it_happens() -> None:
     expected = Delivery(
         number=1, begun_at=NOW, next_attempt_at=LEASE, attempts=1, unanswered=1, sent_at=NOW, claimed_until=LEASE
     )
-    assert expected == begun
+    assert expected == begun == a_delivery().claim(LATER).begin_attempt(NOW, LEASE)
     assert not begun.is_unsent
 
 
@@ -60,6 +60,7 @@ def test_a_definite_no_answers_one_send_and_does_not_unsend_it() -> None:
     refused = a_delivery().begin_attempt(NOW, LEASE).attempt_refused(LEASE, "insufficient_points", LATER)
 
     assert (0, False) == (refused.unanswered, refused.is_unsent)
+    assert (None, LATER, "insufficient_points") == (refused.claimed_until, refused.next_attempt_at, refused.last_error)
 
 
 def test_a_deferred_try_counts_towards_the_back_off() -> None:

@@ -108,13 +108,27 @@ def test_fields_have_names() -> None:
 
 @pytest.mark.parametrize("value", [1.5, b"x", object(), {1.5}])
 def test_what_no_payload_holds_is_a_bug(value: Any) -> None:
-    """A float has lost digits already; it is refused rather than compared."""
-    with pytest.raises(TypeError, match="a payload cannot hold"):
+    """A float has lost digits already; it is refused rather than compared, and named."""
+    with pytest.raises(TypeError, match=f"^a payload cannot hold a {type(value).__name__}$"):
         fingerprint(value=value)
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_numbers_that_are_none_are_refused(value: str) -> None:
     """What is not finite equals nothing, itself included."""
-    with pytest.raises(TypeError, match="not finite"):
+    with pytest.raises(TypeError, match=r"^a payload cannot hold a number that is not finite$"):
         fingerprint(value=Decimal(value))
+
+
+@pytest.mark.parametrize(
+    ("amount", "digest"),
+    [
+        ("0", "e5af5367012a407f4afaf37105dde1763d30aa6a97e1eb9e37ebb95696d6fe1e"),
+        ("-12.50", "6042c51facebcdcf0df4237e634611907a70a6de0c65c919e15a325f05760cf7"),
+        ("1200", "16aa3c14bb0a88ea8ce29c3bbd6d81a3d21ea4904514b736ecf6fa8363200dac"),
+        ("0.50", "93aabd47c153d3efacc7b68b4f3fda3d8a6f0f374b295df07fa9dd80e93dd59d"),
+    ],
+)
+def test_a_meaning_keeps_its_digest(amount: str, digest: str) -> None:
+    """Sessions keep it for as long as they are kept: the next version has to find the same one."""
+    assert digest == fingerprint(amount=Decimal(amount))

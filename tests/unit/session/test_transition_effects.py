@@ -54,10 +54,11 @@ def test_a_lost_host_session_is_forgotten(situation: str) -> None:
 
 
 def test_cancelling_before_the_intent_closes_the_session() -> None:
-    """The key is free again, and the time is on record."""
+    """The key is free again, the time is on record, and there is nothing to deliver."""
     cancelled = CALCULATED.cancel(NOW)
 
     assert (NOW, False, 0) == (cancelled.closed_at, cancelled.holds_its_key, cancelled.earned_points)
+    assert cancelled.delivery is None
 
 
 def test_cancelling_an_unsent_intent_takes_it_from_the_workers() -> None:
