@@ -24,6 +24,8 @@ from loyalty_web.settings import read_section
 
 _FAILED: Final = 1
 _BUSY: Final = 3
+_AHEAD: Final = {JobName.RECONCILE: timedelta(days=1)}
+"""How far ahead a job may be told it is: only comparing loses nothing by it, and today is compared as of tomorrow."""
 _NAME: Final = click.Choice([name.value for name in JobName])
 
 
@@ -72,7 +74,10 @@ class _Wish(NamedTuple):
 @jobs.command()
 @click.argument("name", type=_NAME, metavar="NAME")
 @click.option(
-    "--now", "moment", type=Instant(), help="Run it as at that moment, e.g. 2026-11-23T02:00:00Z; no later one."
+    "--now",
+    "moment",
+    type=Instant(),
+    help="Run it as at that moment, e.g. 2026-11-23T02:00:00Z. Not in the future; reconcile: a day ahead at most.",
 )
 @click.option("--dry-run", is_flag=True, help="Only count what there is to do.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many sessions, or answers.")
@@ -115,7 +120,7 @@ async def _run(wish: _Wish, settings: JobSettings) -> int:
 async def _moment(wish: _Wish, bench: JobBench) -> datetime:
     """The moment of the run, by the database's clock unless it was named."""
     now = (await bench.ledger.standing(wish.name)).now
-    if wish.moment is not None and wish.moment > now:
+    if wish.moment is not None and wish.moment > now + _AHEAD.get(wish.name, timedelta()):
         raise click.BadParameter(f"lies in the future; the database has {_shown(now)}.", param_hint="--now")
     return wish.moment or now
 
