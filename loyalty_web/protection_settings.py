@@ -70,9 +70,10 @@ class LoadSettings(Section, frozen=True, kw_only=True):
             name="CALLS_AT_WORK",
             least=1,
             most=10_000,
-            meaning="Calls that a process works on at once; those that wait for PDI do not count",
+            meaning="Calls that a process works on at once, those that wait for PDI not counted; "
+            "more than twice DATABASE_CONNECTIONS only wait for one",
         ),
-    ] = 64
+    ] = 16
     waiting: Annotated[
         int,
         Variable(name="CALLS_WAITING", least=0, most=100_000, meaning="Calls that wait for their turn at most"),

@@ -15,9 +15,10 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from loyalty_core.ports.allowances import Allowance, AllowancesAway, Grant
 
 _PREFIX: Final = "loyalty:allowance:1:"
-_PATIENCE: Final = 0.1  # seconds for one command, its connection included
+_PATIENCE: Final = 0.25  # seconds for one command, its connection included
 _LATE: Final = 0.02  # seconds that our own event loop may be late before Redis is given one more look
-_PAUSE: Final = 1.0  # seconds between two tries of a Redis that has failed
+_SHORTEST_PAUSE: Final = 0.05  # seconds to the first try of a Redis that has failed; doubles
+_LONGEST_PAUSE: Final = 1.0
 _MICROSECONDS: Final = 1_000_000
 _FIELDS: Final = 4
 
@@ -64,8 +65,8 @@ class RedisAllowances:
 
     At most one command is under way. Requests that come meanwhile go together in the next one, those for one name as
     one number: under load a call costs a fraction of a command, and is still counted exactly. A Redis that fails, or
-    takes longer than a tenth of a second, is away for all until it has answered again, which is tried once a second
-    and never by a call: only those that meet its end wait for it.
+    takes longer than a quarter of a second, is away for all until it has answered again. That is tried at once and
+    then once a second, in the background: only calls that meet its end wait for it.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class RedisAllowances:
         self._trial: asyncio.Task[None] | None = None
         self._away = False
         self._try_at = 0.0
+        self._pause = _SHORTEST_PAUSE
 
     @property
     def is_away(self) -> bool:
@@ -117,10 +119,10 @@ class RedisAllowances:
         return await answer
 
     def look_again(self) -> None:
-        """Where it is away, try in the background whether it is back; not more often than once a second."""
+        """Where it is away, and a pause is over, try in the background whether it is back."""
         now = time.monotonic()
         if self._away and self._trial is None and now >= self._try_at:
-            self._try_at = now + _PAUSE
+            self._try_at, self._pause = now + self._pause, min(2 * self._pause, _LONGEST_PAUSE)
             self._trial = asyncio.create_task(self._try(), name="allowances again")
 
     async def _ask_for_all(self) -> None:
@@ -215,7 +217,8 @@ class RedisAllowances:
 
     def _set_away(self, *, away: bool) -> None:
         self._away = away
-        self._try_at = time.monotonic() + _PAUSE
+        self._pause = _SHORTEST_PAUSE
+        self._try_at = time.monotonic() + self._pause
         self._on_change(not away)
 
     @staticmethod

@@ -179,7 +179,7 @@ async def test_without_redis_each_process_counts_by_itself(database_url: str, pd
 
 
 async def test_a_redis_that_hangs_costs_little_and_is_found_again(database_url: str, redis_url: str, pdi: Pdi) -> None:
-    """Only calls that meet its end wait for it, a tenth of a second; once it answers again it is asked again."""
+    """Only calls that meet its end wait for it, a quarter of a second; once it answers again it is asked again."""
     limits = LimitSettings(client_rate=SLOW, client_burst=1000)
     watch = WatchSettings(health_interval=0.1)
     async with FaultProxy(upstream_of(redis_url)) as proxy:

@@ -50,13 +50,13 @@ async def test_a_redis_that_was_started_anew_is_told_the_script(redis_url: str) 
 async def test_a_redis_that_is_silent_is_away_for_all(
     allowances: RedisAllowances, proxy: FaultProxy, changes: list[bool]
 ) -> None:
-    """Those that wait for it are told together, after a tenth of a second; then nobody waits, until it is back."""
+    """Those that wait for it are told together, after a quarter of a second; then nobody waits, until it is back."""
     await allowances.take("till", SLOW)
     proxy.mode = Mode.BLACKHOLE
     begun = time.monotonic()
     told = await asyncio.gather(*(allowances.take("till", SLOW) for _ in range(50)), return_exceptions=True)
     assert {AllowancesAway} == {type(error) for error in told}
-    assert time.monotonic() - begun < 1.0  # one command's time, where fifty would take five seconds
+    assert time.monotonic() - begun < 3.0  # one command's time, where fifty would take twelve seconds
     for _ in range(50):
         with pytest.raises(AllowancesAway):
             await allowances.take("till", SLOW)
@@ -76,7 +76,7 @@ async def test_an_answer_that_comes_too_late_is_nobodys(allowances: RedisAllowan
     """It belongs to a question that was given up, and the next one has a connection of its own."""
     for _ in range(10):
         await allowances.take("busy", SLOW)
-    proxy.latency = 0.3
+    proxy.latency = 0.6
     with pytest.raises(AllowancesAway):
         await allowances.take("busy", SLOW)
     proxy.latency = 0.0
