@@ -73,21 +73,9 @@ class Outcomes:
         races = 0
         while True:
             verdict = verdict_on(current)
-            try:
-                await self._transitions.commit(
-                    SessionChange(before=current, after=verdict.after, cause=verdict.cause, detail=verdict.detail),
-                    lane=Lane.OUTCOME,
-                    answer=turn.errand.answer(current, verdict.after),
-                    snapshot=snapshot,
-                )
-            except StaleSession:
-                races += 1
-            except STORAGE_TROUBLE as trouble:
-                if isinstance(trouble, OutcomeUnknown) and verdict.error is not None:
-                    raise
-                raise await self._unrecorded(current, turn) from trouble
-            else:
+            if await self._written(current, verdict, turn, snapshot):
                 return Settled(session=verdict.after, error=verdict.error, host_failed=verdict.host_failed)
+            races += 1
             try:
                 await self._transitions.give_way(races)
                 current = await self._reread(session)
@@ -96,6 +84,25 @@ class Outcomes:
             still_owed = turn.errand.delivery(current)
             if still_owed is None or still_owed.number != number:
                 raise Ended(current)
+
+    async def _written(
+        self, current: Session, verdict: Verdict, turn: Try[ReceiptT], snapshot: CustomerSnapshot | None
+    ) -> bool:
+        """Commit it; False where `current` is no longer what is stored."""
+        try:
+            await self._transitions.commit(
+                SessionChange(before=current, after=verdict.after, cause=verdict.cause, detail=verdict.detail),
+                lane=Lane.OUTCOME,
+                answer=turn.errand.answer(current, verdict.after),
+                snapshot=snapshot,
+            )
+        except StaleSession:
+            return False
+        except STORAGE_TROUBLE as trouble:
+            if isinstance(trouble, OutcomeUnknown) and verdict.error is not None:
+                raise
+            raise await self._unrecorded(current, turn) from trouble
+        return True
 
     async def mirror(self, session: Session, errand: Errand[ReceiptT]) -> None:
         """Keep the final answer where replays look first."""
