@@ -61,7 +61,8 @@ from loyalty_web.origins import Origins, parse_networks
 from loyalty_web.program_watch import ProgramWatch
 from loyalty_web.programs import ProgramInForce, program_at_start
 from loyalty_web.rate_limits import LimitPolicy, RateLimits
-from loyalty_web.settings import CustomerIdForm, Environment, Settings
+from loyalty_web.service_settings import CustomerIdForm, Environment
+from loyalty_web.settings import Settings
 from loyalty_web.tally import Tally
 from loyalty_web.vitals import QueueWatch, watched
 

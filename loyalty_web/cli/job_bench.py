@@ -22,7 +22,8 @@ from loyalty_core.use_cases.jobs import Job
 from loyalty_core.use_cases.run_job import RunJob
 from loyalty_web.container import Container, database_jobs, running
 from loyalty_web.job_settings import JobSettings
-from loyalty_web.settings import DatabaseSettings, Settings, read_section, read_settings
+from loyalty_web.settings import Settings, read_section, read_settings
+from loyalty_web.storage_settings import DatabaseSettings
 
 _PATIENCE: Final = 60.0
 """Seconds for a count over a long table: nobody waits for it but whoever asked."""

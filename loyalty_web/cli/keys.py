@@ -15,7 +15,8 @@ from loyalty_web.api_keys import Peppers, new_key
 from loyalty_web.cli.durations import Duration
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.cli.storage import with_connections
-from loyalty_web.settings import KeySettings, read_section
+from loyalty_web.service_settings import KeySettings
+from loyalty_web.settings import read_section
 
 ResultT = TypeVar("ResultT")
 

@@ -6,7 +6,8 @@ import psycopg
 from loyalty_adapters.postgres.migrations import MigrationDrift, pending
 from loyalty_adapters.postgres.migrations import migrate as apply
 from loyalty_web.cli.plainly import plainly
-from loyalty_web.settings import DatabaseSettings, read_section
+from loyalty_web.settings import read_section
+from loyalty_web.storage_settings import DatabaseSettings
 
 
 @click.command()

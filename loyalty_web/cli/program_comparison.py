@@ -19,7 +19,8 @@ from loyalty_web.authoring.comparison import Comparison
 from loyalty_web.authoring.comparison_page import comparison_document, comparison_page
 from loyalty_web.authoring.page import page
 from loyalty_web.cli.replay import replay
-from loyalty_web.settings import DatabaseSettings, read_section
+from loyalty_web.settings import read_section
+from loyalty_web.storage_settings import DatabaseSettings
 
 _TIME: Final = 80
 """Bits of an id below its milliseconds."""

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from loyalty_adapters.postgres.connections import Connections
 from loyalty_adapters.postgres.settings import PostgresSettings
-from loyalty_web.settings import DatabaseSettings, read_section
+from loyalty_web.settings import read_section
+from loyalty_web.storage_settings import DatabaseSettings
 
 ResultT = TypeVar("ResultT")
 

@@ -4,7 +4,9 @@ from typing import Any, Final
 import pytest
 
 from loyalty_adapters.observability import SHARED_METRICS
-from loyalty_web.settings import LogSettings, WebSettings, variables
+from loyalty_web.service_settings import LogSettings
+from loyalty_web.settings import variables
+from loyalty_web.web_settings import WebSettings
 from tests.deploy.files import DOCKER, K8S, document, documents, manifest, settings_of
 
 WEB: Final = manifest("base/web.yaml", "Deployment", "loyalty-service")["spec"]["template"]["spec"]

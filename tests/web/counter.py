@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from loyalty_web.settings import QueueSettings
+from loyalty_web.host_settings import QueueSettings
 from tests.pdi import Pdi
 from tests.web.service import Reply, Service, running_service, settings
 

@@ -19,20 +19,14 @@ from loyalty_core.ports.api_keys import ApiKey, Scope
 from loyalty_web.api_keys import NewKey, new_key
 from loyalty_web.app import create_app
 from loyalty_web.container import Container
+from loyalty_web.host_settings import BudgetSettings, HostSettings
 from loyalty_web.http_protocol import ServiceConfig
 from loyalty_web.protection_settings import LimitSettings
-from loyalty_web.settings import (
-    BudgetSettings,
-    CacheSettings,
-    DatabaseSettings,
-    Environment,
-    HostSettings,
-    KeySettings,
-    ServiceSettings,
-    Settings,
-    WebSettings,
-)
+from loyalty_web.service_settings import Environment, KeySettings, ServiceSettings
+from loyalty_web.settings import Settings
+from loyalty_web.storage_settings import CacheSettings, DatabaseSettings
 from loyalty_web.variables import Section
+from loyalty_web.web_settings import WebSettings
 from tests.pdi import Pdi
 
 PEPPER: Final = "a pepper of thirty-two characters"

@@ -8,8 +8,8 @@ import pytest
 from loyalty_core.domain.errors import Overloaded
 from loyalty_core.domain.identifiers import ClientId
 from loyalty_web.admission import FULL, LATE, TURN, Admission, AdmissionPolicy, Aside, ClockAside, Turn
+from loyalty_web.host_settings import BudgetSettings
 from loyalty_web.protection_settings import LoadSettings
-from loyalty_web.settings import BudgetSettings
 from tests.pdi import Pdi
 from tests.processes import soon
 from tests.web.service import Service, running_service, settings

@@ -3,7 +3,8 @@ from typing import Final
 
 import pytest
 
-from loyalty_web.settings import CacheSettings, DatabaseSettings, WatchSettings
+from loyalty_web.storage_settings import CacheSettings, DatabaseSettings
+from loyalty_web.web_settings import WatchSettings
 from tests.pdi import Pdi
 from tests.web.service import Service, running_service, settings
 

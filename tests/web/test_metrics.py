@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from loyalty_web.settings import WatchSettings
+from loyalty_web.web_settings import WatchSettings
 from tests.pdi import Pdi
 from tests.unit.observability.prometheus_rules import faults
 from tests.web.service import Service, running_service, settings

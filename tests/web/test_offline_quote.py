@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from loyalty_core.domain.program_examples import example_program_toml
 from loyalty_core.use_cases.pricing import Authority
 from loyalty_web.cli import main
-from loyalty_web.settings import Environment, ServiceSettings
+from loyalty_web.service_settings import Environment, ServiceSettings
 from tests.pdi import Pdi
 from tests.web.service import running_service, settings
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from loyalty_web.settings import Environment, ServiceSettings
+from loyalty_web.service_settings import Environment, ServiceSettings
 from tests.integration.programs.program_files import BROKEN, BROKEN_BY, program_of, replace, toml_of
 from tests.pdi import Pdi
 from tests.processes import alive, soon

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from loyalty_web.api_keys import new_key
 from loyalty_web.protection_settings import LimitSettings, parse_client_limits
-from loyalty_web.settings import CacheSettings, WatchSettings
+from loyalty_web.storage_settings import CacheSettings
+from loyalty_web.web_settings import WatchSettings
 from tests.faults.proxy import FaultProxy, Mode, upstream_of
 from tests.pdi import Pdi
 from tests.processes import soon

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from loyalty_core.ports.job_ledger import JobName
-from loyalty_web.settings import Environment, LogLevel, read_settings, variables
+from loyalty_web.service_settings import Environment, LogLevel
+from loyalty_web.settings import read_settings, variables
 from loyalty_web.variables import SettingsError
 
 README: Final = Path(__file__).parents[2] / "README.md"

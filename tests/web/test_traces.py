@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from loyalty_adapters.observability.otlp import with_processor
 from loyalty_web.app import create_app
 from loyalty_web.container import Container
-from loyalty_web.settings import QueueSettings
+from loyalty_web.host_settings import QueueSettings
 from tests.pdi import Pdi
 from tests.traces import no_work_left_behind
 from tests.web.service import GOLD, Service, listening, settings
