@@ -25,7 +25,7 @@ _NOTHING: Final[AbstractContextManager[object]] = nullcontext()
 class AdmissionPolicy(NamedTuple):
     """The bounds of one process."""
 
-    at_work: int = 16
+    at_work: int = 32
     """Calls that are worked on at once. What waits for PDI, for a twin or for its own body is not worked on."""
     waiting: int = 256
     patience: float = 0.5

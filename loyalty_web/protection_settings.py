@@ -70,10 +70,9 @@ class LoadSettings(Section, frozen=True, kw_only=True):
             name="CALLS_AT_WORK",
             least=1,
             most=10_000,
-            meaning="Calls that a process works on at once, those that wait for PDI not counted; "
-            "more than twice DATABASE_CONNECTIONS only wait for one",
+            meaning="Calls that a process works on at once, those that wait for PDI not counted; fewer are fairer",
         ),
-    ] = 16
+    ] = 32
     waiting: Annotated[
         int,
         Variable(name="CALLS_WAITING", least=0, most=100_000, meaning="Calls that wait for their turn at most"),
