@@ -1,30 +1,38 @@
 """Every error has its stable code, and says what a caller can do."""
 
+from typing import Final
+
 import pytest
 
 from loyalty_core.domain import errors
 from loyalty_core.domain.errors import FieldError, LoyaltyError, RetryableError, ValidationFailed
 
-EVERY: tuple[tuple[LoyaltyError, str], ...] = (
-    (ValidationFailed.of("items[0].qty", "must be more than 0"), "validation_failed"),
-    (errors.RejectedByHost("invalid_customer", "no such customer"), "pdi_rejected"),
-    (errors.SessionNotFound(), "session_not_found"),
-    (errors.ChannelNotAllowed("this key may not act for channel WEB"), "channel_not_allowed"),
-    (errors.IllegalTransition("cancel", "finalized", ("return",)), "illegal_transition"),
-    (errors.ConcurrentUpdate(), "concurrent_update"),
-    (errors.SessionExpired(), "session_expired"),
-    (errors.QuoteChanged("changed", quoted_points=1, current_points=2), "quote_changed"),
-    (errors.InFlight(), "in_flight"),
-    (errors.SettlementFailed("invalid_customer"), "settlement_failed"),
-    (errors.VersionMismatch(3), "version_mismatch"),
-    (errors.TransactionMismatch("used before"), "transaction_mismatch"),
-    (errors.OverReturn("too much"), "over_return"),
-    (errors.HostRefusedUs(), "pdi_unauthorized"),
-    (errors.RedemptionNeedsHost(), "redemption_needs_pdi"),
-    (errors.Overloaded(), "overloaded"),
-    (errors.StorageUnavailable(), "storage_unavailable"),
-    (errors.OutcomeUnknown(), "outcome_unknown"),
-)
+
+def _every() -> tuple[tuple[LoyaltyError, str], ...]:
+    """One of each, and its code."""
+    return (
+        (ValidationFailed.of("items[0].qty", "must be more than 0"), "validation_failed"),
+        (errors.RejectedByHost("invalid_customer", "no such customer"), "pdi_rejected"),
+        (errors.SessionNotFound(), "session_not_found"),
+        (errors.ChannelNotAllowed("this key may not act for channel WEB"), "channel_not_allowed"),
+        (errors.IllegalTransition("cancel", "finalized", ("return",)), "illegal_transition"),
+        (errors.ConcurrentUpdate(), "concurrent_update"),
+        (errors.SessionExpired(), "session_expired"),
+        (errors.QuoteChanged("changed", quoted_points=1, current_points=2), "quote_changed"),
+        (errors.InFlight(), "in_flight"),
+        (errors.SettlementFailed("invalid_customer"), "settlement_failed"),
+        (errors.VersionMismatch(3), "version_mismatch"),
+        (errors.TransactionMismatch("used before"), "transaction_mismatch"),
+        (errors.OverReturn("too much"), "over_return"),
+        (errors.HostRefusedUs(), "pdi_unauthorized"),
+        (errors.RedemptionNeedsHost(), "redemption_needs_pdi"),
+        (errors.Overloaded(), "overloaded"),
+        (errors.StorageUnavailable(), "storage_unavailable"),
+        (errors.OutcomeUnknown(), "outcome_unknown"),
+    )
+
+
+EVERY: Final = _every()
 
 
 @pytest.mark.parametrize(("error", "code"), EVERY)
@@ -44,7 +52,7 @@ def test_what_may_be_repeated_says_when(error: RetryableError) -> None:
 
 def test_what_a_till_is_told() -> None:
     """What went wrong, what has happened, and what to do: part of the contract for whoever reads it at a till."""
-    told = {error.code: error.message for error, _ in EVERY}
+    told = {error.code: error.message for error, _ in _every()}
     assert {
         "validation_failed": "items[0].qty must be more than 0",
         "pdi_rejected": "no such customer",
@@ -76,7 +84,7 @@ def test_what_a_till_is_told() -> None:
 
 def test_when_to_repeat_where_nobody_says() -> None:
     """A second; five where credentials are refused, for people have to put that right."""
-    pauses = {error.code: error.retry_after for error, _ in EVERY if isinstance(error, RetryableError)}
+    pauses = {error.code: error.retry_after for error, _ in _every() if isinstance(error, RetryableError)}
     assert 5.0 == pauses.pop("pdi_unauthorized")
     assert {1.0} == set(pauses.values())
     assert 1.0 == RetryableError("later").retry_after
