@@ -112,6 +112,12 @@ def test_a_change_makes_one_version_and_leaves_other_returns_alone(change: str) 
     assert session.returns[1] == after.returns[-1]
 
 
+def test_an_attempt_changes_how_its_return_is_delivered() -> None:
+    """And nothing of what it takes."""
+    begun = a_return().delivery.begin_attempt(LATER, LEASE)
+    assert a_return(delivery=begun) == attempt_return(with_returns(a_return()), R1, begun).returns[0]
+
+
 def test_the_first_promise_stands() -> None:
     """What a POS was told first is what every repeat is told."""
     once = promise_return(with_returns(a_return()), R1, a_delivery(), told(225), NOW)
@@ -170,6 +176,9 @@ def test_the_sale_is_returned_once_every_line_is_back(shares: tuple[ReturnedShar
     last = session.returns[-1]
     total = sum(10 * number for number in range(1, len(shares) + 1))
     assert (status, LATER, total) == (session.status, session.closed_at, session.points_reversed)
+    assert sum(range(1, len(shares) + 1)) == session.points_restored
+    assert ReturnFigures(10 * len(shares), len(shares)) == last.figures
+    assert (None, None) == (last.delivery.next_attempt_at, last.delivery.claimed_until)
     assert ReturnedSoFar(figures=ReturnFigures(10 * len(shares), len(shares)), remaining_points=450 - total,
                          session_status=status.value) == last.answered  # fmt: skip
     assert (ReturnStatus.RETURNED, LATER, True, False) == (last.status, last.settled_at, last.stands, last.is_owed)
@@ -193,7 +202,8 @@ def test_totals_are_the_hosts_once_it_has_booked() -> None:
 def test_settled_returns_are_those_the_host_has_booked() -> None:
     """In the order of their intents."""
     returned = a_return(2, status=ReturnStatus.RETURNED, figures=FIGURES)
-    session = with_returns(returned, a_return(3), a_return(4, status=ReturnStatus.REJECTED, figures=FIGURES))
+    refused = a_return(4, ALL, status=ReturnStatus.REJECTED, figures=FIGURES)
+    session = with_returns(returned, a_return(3), refused)
     assert (SettledReturn(HALF, FIGURES),) == settled_returns(session)
 
 

@@ -43,6 +43,10 @@ def test_late_identification_brings_the_hosts_handle_and_tier() -> None:
     known = unknown.host_identified(HostSessionId("pdi-9"), Member(CUSTOMER, "Platinum"))
 
     assert ("pdi-9", "Platinum") == (known.host_session, known.tier)
+    # What is booked was booked for the tier that it was booked with.
+    settled = msgspec.structs.replace(SITUATIONS["finalized"](), host_session=None, tier="Gold")
+    after = settled.host_identified(HostSessionId("pdi-9"), Member(CUSTOMER, "Platinum"))
+    assert ("pdi-9", "Gold") == (after.host_session, after.tier)
 
 
 @pytest.mark.parametrize("situation", ["active", "calculated", "finalizing, unanswered"])
@@ -109,6 +113,7 @@ def test_a_sale_without_rewards_is_settled_at_once() -> None:
     finished = CALCULATED.finalize_without_rewards(an_intent(), NOW)
 
     assert HostReceipt(earned_points=0, new_balance=1200) == finished.receipt
+    assert an_intent() == finished.intent
     assert (NOW, NOW, None, 0) == (finished.finalized_at, finished.closed_at, finished.delivery, finished.earned_points)
 
 
