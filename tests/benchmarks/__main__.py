@@ -45,7 +45,8 @@ class Run:
         async with Stack(self._home / "stack") as stack:
             await self._the_service(stack)
             if asked.long:
-                await self._what_time_shows(stack)
+                ten = await long_runs.ten_minutes(stack, f"{_PREFIX}TEN", rate=self._peak / 2)
+                self._tell(ten.rows, ten.heard)
             await stack.settled()
             verdict = await stack.verdict(self._heard, _PREFIX)
             if asked.long:
@@ -55,6 +56,7 @@ class Run:
         self._tell(await beside.deliveries(self._home / "delivery", sessions=asked.backlog))
         self._tell(await beside.warm_start(self._folder("run")))
         if asked.long:
+            self._tell(await long_runs.growth(self._folder("growth")))
             self._tell(await beside.cold_start(self._folder("cold"), _CHECKOUT))
 
     async def _the_service(self, stack: Stack) -> None:
@@ -72,13 +74,6 @@ class Run:
         away = await latency_without_pdi(stack, f"{_PREFIX}AWAY", rate=half, count=int(half * asked.seconds))
         self._tell(away.rows, away.heard)
 
-    async def _what_time_shows(self, stack: Stack) -> None:
-        for found in (
-            await long_runs.ten_minutes(stack, f"{_PREFIX}TEN", rate=self._peak / 2),
-            await long_runs.growth(stack, f"{_PREFIX}SIZE"),
-        ):
-            self._tell(found.rows, found.heard)
-
     def _folder(self, name: str) -> Path:
         folder = self._home / name
         folder.mkdir()
@@ -95,9 +90,12 @@ async def main(asked: argparse.Namespace) -> None:
     """Measure, bounded in time, and leave nothing behind."""
     home = Path(tempfile.mkdtemp(prefix="loyalty-bench-"))
     run = Run(home, asked)
+    limit = _LONG_LIMIT if asked.long else asked.limit
     try:
-        async with asyncio.timeout(_LONG_LIMIT if asked.long else asked.limit):
+        async with asyncio.timeout(limit):
             await run.everything()
+    except TimeoutError:
+        raise SystemExit(f"not done after {limit:.0f} s, and ended: this machine is too busy to be measured") from None
     finally:
         shutil.rmtree(home, ignore_errors=True)
     if asked.json:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -58,7 +59,10 @@ async def warm_start(home: Path) -> list[Row]:
 
 async def cold_start(home: Path, checkout: Path) -> list[Row]:
     """`make run` from an empty virtual environment, with whatever the package cache holds."""
-    command = ("make", "-C", str(checkout), f"VENV={home / 'venv'}", "run")
+    make = shutil.which("make")
+    if make is None:
+        raise RuntimeError("make is needed and was not found")
+    command = (make, "-C", str(checkout), f"VENV={home / 'venv'}", "run")
     return [alone("make run to ready, cold", await _ready(home, command), "s", _COLD)]
 
 
@@ -91,4 +95,4 @@ async def _ready(home: Path, command: tuple[str, ...]) -> float:
             await asyncio.sleep(0.01)
         return time.monotonic() - began
     finally:
-        await program.stop(signal.SIGINT)
+        await program.stop(signal.SIGINT, as_terminal=True)

@@ -1,21 +1,24 @@
 """What only time and size show: cost in a large database, memory after a million calls, latency over ten minutes."""
 
 import statistics
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from tests.benchmarks import terminals
-from tests.benchmarks.fill import fill
 from tests.benchmarks.latencies import added_latency
 from tests.benchmarks.programs import cpu_seconds, resident_bytes
 from tests.benchmarks.sales import CALLS, observations, whole_sales
+from tests.benchmarks.seed import seed
 from tests.benchmarks.stack import HOST, Stack
 from tests.benchmarks.table import Row, against, alone
 from tests.benchmarks.terminals import Job, Report
 from tests.faults.ledger_check import Observation
 
 SIZES: Final = (10_000, 1_000_000, 5_000_000)
+_BOTH: Final = "web and postgres"
 _GROWTH: Final = 1.15
 _CALLS: Final = 1_000_000
 _BATCH: Final = 5_000
@@ -35,30 +38,35 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     heard: list[Observation]
 
 
-async def growth(stack: Stack, prefix: str) -> Found:
-    """The processor time of a sale, the web's and the database's, at each size of the database."""
+async def growth(home: Path, sizes: Sequence[int] = SIZES) -> list[Row]:
+    """The processor time of a sale, the web's and the database's, at each size of the database.
+
+    Each size is a database of its own, filled with sales as a chain of shops makes them.
+    """
     rows: list[Row] = []
-    heard: list[Observation] = []
     first: dict[str, float] = {}
-    already = 0
-    for size in SIZES:
-        await fill(stack.database_url, already, size)
-        already = size
-        costs: dict[str, list[float]] = {"web": [], "postgres": []}
-        for number in range(_ROUNDS + 1):
-            made = f"{prefix}{size}N{number}"
-            before = _spent(stack)
-            report = await _sell(stack, made, _SALES)
-            heard += observations(made, CALLS[:3], [report])
-            for role, after in _spent(stack).items():
-                costs[role].append((after - before[role]) / _SALES * 1e6)
-        medians = {role: statistics.median(each[1:]) for role, each in costs.items()}
-        medians["web and postgres"] = sum(medians.values())
+    for size in sizes:
+        medians = await _costs_at(home / str(size), size)
         first = first or medians
         for role, cost in medians.items():
-            target = _GROWTH if role == "web and postgres" and size == SIZES[-1] else None
+            target = _GROWTH if role == _BOTH and size == sizes[-1] else None
             rows.append(against(f"a sale at {size:,} sessions: {role}", cost, first[role], "us", target))
-    return Found(rows=rows, heard=heard)
+    return rows
+
+
+async def _costs_at(home: Path, size: int) -> dict[str, float]:
+    costs: dict[str, list[float]] = {"web": [], "postgres": []}
+    async with Stack(home) as stack:
+        await seed(stack.database_url, size, tell=lambda _: None)
+        for number in range(_ROUNDS + 1):
+            made = f"SIZE{number}N"
+            before = _spent(stack)
+            report = await _sell(stack, made, _SALES)
+            for role, after in _spent(stack).items():
+                costs[role].append((after - before[role]) / _SALES * 1e6)
+            await stack.verdict(observations(made, CALLS[:3], [report]), made)
+    medians = {role: statistics.median(each[1:]) for role, each in costs.items()}
+    return {**medians, _BOTH: sum(medians.values())}
 
 
 async def memory(stack: Stack, prefix: str) -> list[Row]:

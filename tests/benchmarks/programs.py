@@ -76,13 +76,19 @@ class Program:
                 writer.close()
                 return
 
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to end; kill it, and whatever is left under it, where it does not."""
+    async def stop(self, number: signal.Signals = signal.SIGTERM, *, as_terminal: bool = False) -> None:
+        """Ask it to end; kill it, and whatever is left under it, where it does not.
+
+        `as_terminal`: all that it has started in its session is asked, as a terminal does.
+        """
         process = self._process
         if process is None or process.poll() is not None:
             return
         family = self.processes()
-        process.send_signal(number)
+        if as_terminal:
+            os.killpg(process.pid, number)  # a session of its own, so the group is its own, too
+        else:
+            process.send_signal(number)
         try:
             await asyncio.to_thread(process.wait, _PATIENCE)
         except subprocess.TimeoutExpired:
