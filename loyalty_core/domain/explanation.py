@@ -95,6 +95,15 @@ def explain(program: RewardProgram, basket: Basket, member: Member, at: datetime
     )
 
 
+def explain_lines(program: RewardProgram, basket: Basket, member: Member, at: datetime) -> tuple[LineExplanation, ...]:
+    """The lines of `explain` alone, for half of its price.
+
+    Raises:
+        InvalidBasket, RedemptionRefused, ValueError: as `calculate`.
+    """
+    return _lines(program, decide(program, basket, member, at), program.check_amount(basket.amount))
+
+
 def _lines(program: RewardProgram, decision: Decision, amount: int) -> tuple[LineExplanation, ...]:
     order = sorted(range(len(decision.lines)), key=lambda position: decision.lines[position].sku)
     spend = share_out(amount, decision.spread.weights, order)

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from loyalty_core.domain.basket import Basket, InvalidBasket
-from loyalty_core.domain.explanation import Explanation, explain
+from loyalty_core.domain.explanation import LineExplanation, explain_lines
 from loyalty_core.domain.identifiers import CustomerId
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.redemption import RedemptionRefused
@@ -54,12 +54,12 @@ class Pricing:
             ours=calculate(program, basket, Member(customer, tier), at),
         )
 
-    def explanation(self, quote: SessionQuote) -> Explanation | None:
-        """Our figures of `quote`, line by line; None once another program is in force than the one that made them."""
+    def lines(self, quote: SessionQuote) -> tuple[LineExplanation, ...]:
+        """Our figures of `quote`, line by line; none once another program is in force than the one that made them."""
         program = self._programs.current()
         if program.content_hash != quote.ours.program_hash:
-            return None
-        return explain(program, quote.basket, Member(_ANYBODY, quote.tier), quote.at)
+            return ()
+        return explain_lines(program, quote.basket, Member(_ANYBODY, quote.tier), quote.at)
 
     def confirmed(self, quote: SessionQuote, host: HostQuote | None) -> SessionQuote:
         """`quote` with the host's figures; provisional where the host could not be asked."""

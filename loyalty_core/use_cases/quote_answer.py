@@ -34,9 +34,6 @@ def quote_answer(quote: SessionQuote, pricing: Pricing, version: int) -> QuoteAn
 
 
 def _lines(quote: SessionQuote, pricing: Pricing) -> tuple[LineShare, ...]:
-    explanation = pricing.explanation(quote)
-    if explanation is None:
-        return ()
     names = {award.id: award.name for award in quote.ours.promotions}
     return tuple(
         LineShare(
@@ -53,5 +50,5 @@ def _lines(quote: SessionQuote, pricing: Pricing) -> tuple[LineShare, ...]:
             ),
             capped_points=line.capped_points,
         )
-        for line in explanation.lines
+        for line in pricing.lines(quote)
     )

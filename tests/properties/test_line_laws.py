@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from loyalty_core.domain.basket import Basket, BasketLine
-from loyalty_core.domain.explanation import Explanation, explain
+from loyalty_core.domain.explanation import Explanation, explain, explain_lines
 from loyalty_core.domain.explanation_outcomes import Outcome
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.program import RewardProgram
@@ -29,11 +29,15 @@ def explained(program: RewardProgram, basket: Basket, member: Member, at: dateti
 
 @given(programs(), baskets(), members(), moments())
 def test_lines_sum_to_the_total(program: RewardProgram, basket: Basket, member: Member, at: datetime) -> None:
-    """Laws 1 and 13: the explanation carries the very quote, and over its lines each figure sums to the quote's."""
+    """Laws 1 and 13: the explanation carries the very quote, and over its lines each figure sums to the quote's.
+
+    The lines are the same where they alone are asked for.
+    """
     why = explained(program, basket, member, at)
     if why is None:
         return
     quote = why.quote
+    assert why.lines == explain_lines(program, basket, member, at)
     assert calculate(program, basket, member, at) == quote
     assert basket.amount == sum(line.spend for line in why.lines)
     assert (quote.redemption.discount if quote.redemption else 0) == sum(line.discount for line in why.lines)
