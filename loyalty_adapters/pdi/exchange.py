@@ -1,24 +1,25 @@
-"""Exchanges with PDI: one request written at most once, one bounded answer read, and what it means if there is none."""
+"""One HTTP exchange: one request written at most once, one bounded answer read, and what it means if there is none."""
 
-import asyncio
-import socket
 import ssl
-from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
+import aiohttp
+from aiohttp.client_middlewares import ClientHandlerType
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+from typing_extensions import override
 from yarl import URL
 
-from loyalty_adapters.pdi.connection import Answer, HttpConnection, NoAnswer
 from loyalty_adapters.pdi.settings import PdiSettings
 
-__all__ = ["Answer", "Exchanges", "NeverLeft", "NoAnswer"]
+_TOKEN_FETCHES: Final = 2
+"""Connections beyond those of the bulkhead, so that a token can be fetched while all of it is taken."""
 
 _CONNECT_SHARE: Final = 0.8
 """Connecting may take this much of what is left of a budget: less than all, so that a connection that was never made
 is always told from an answer that never came."""
-_ALWAYS: Final = "Accept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: loyalty-service\r\n"
 
 
 class NeverLeft(Exception):
@@ -29,40 +30,64 @@ class NeverLeft(Exception):
         self.reason = reason
 
 
-class Exchanges:
-    """The process's connections to PDI: kept alive; no cookies, no redirects, no compression, no repeats.
+class NoAnswer(Exception):
+    """The request may have been read, and no answer can be made out. `reason` is a short stable word."""
 
-    HTTP/1.1 by itself, not by a client library: one of those costs as much again as all the rest of a call, and each
-    has to be kept from repeating what it was told to send once. Async context manager; usable between entering and
-    leaving it.
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Answer:
+    """A whole answer: status, headers, body. The repr shows no body, for it may hold a name or a token."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @override
+    def __repr__(self) -> str:
+        return f"Answer(status={self.status}, {len(self.body)} bytes)"
+
+
+class Exchanges:
+    """The process's one HTTP session: keep-alive, no cookies, no redirects, no compression, no repeats.
+
+    Async context manager; usable between entering and leaving it.
     """
 
     def __init__(self, settings: PdiSettings) -> None:
         self._settings = settings
-        self._resting: dict[URL, deque[HttpConnection]] = {}
-        self._connections: set[HttpConnection] = set()
-        self._sweep: asyncio.TimerHandle | None = None
-        self._tls: ssl.SSLContext | None = None
-        self._is_open = False
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout)
+        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        addresses = (self._settings.base_url, self._settings.token_endpoint)
-        if any(URL(address).scheme == "https" for address in addresses):
-            self._tls = ssl.create_default_context()  # reads the machine's certificates: not in the time of a call
-        self._is_open = True
+        settings = self._settings
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(
+                limit=settings.max_in_flight + _TOKEN_FETCHES,
+                keepalive_timeout=settings.keep_alive,
+                # Made here, not at import as aiohttp's own is, so that the environment of this process decides.
+                ssl=ssl.create_default_context(),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            middlewares=(_written_once,),
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "loyalty-service"},
+            # The caller's deadline bounds the exchange as a whole; connecting has a bound of its own below.
+            timeout=self._timeout,
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_open = False
-        if self._sweep is not None:
-            self._sweep.cancel()
-        connections = tuple(self._connections)
-        for connection in connections:
-            connection.cut()
-        for connection in connections:
-            await connection.gone
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, within: float, at_most: int
@@ -75,92 +100,92 @@ class Exchanges:
             NeverLeft: no connection; nothing was written.
             NoAnswer: cut, garbled, compressed or too long; the request may have been read.
         """
-        if not self._is_open:
+        if self._session is None:
             raise RuntimeError("the PDI client is not open")
-        request = _written(method, url, headers, body)
-        origin = url.origin()
-        connection = self._rested(origin) or await self._connect(origin, within * _CONNECT_SHARE)
+        timeout = self._timeout
+        if within * _CONNECT_SHARE < self._settings.connect_timeout:
+            timeout = aiohttp.ClientTimeout(total=None, connect=within * _CONNECT_SHARE)
         try:
-            answer = await connection.ask(request, at_most)
-        except BaseException:
-            connection.cut()
-            raise
-        self._rest(origin, connection)
-        return answer
-
-    # -- connections
-
-    def _rested(self, origin: URL) -> HttpConnection | None:
-        """The connection that was used last, of those that still can be."""
-        resting = self._resting.get(origin)
-        oldest = self._now() - self._settings.keep_alive
-        while resting:
-            connection = resting.pop()
-            if connection.is_usable and connection.rests_since > oldest:
-                return connection
-            connection.cut()
-        return None
-
-    def _rest(self, origin: URL, connection: HttpConnection) -> None:
-        if not connection.is_usable:
-            return
-        connection.rests_since = self._now()
-        self._resting.setdefault(origin, deque()).append(connection)
-        if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(self._settings.keep_alive, self._close_the_idle)
-
-    def _close_the_idle(self) -> None:
-        """Close what has rested for too long; look again as long as there is anything that rests."""
-        oldest = self._now() - self._settings.keep_alive
-        for resting in self._resting.values():
-            while resting and (resting[0].rests_since <= oldest or not resting[0].is_usable):
-                resting.popleft().cut()
-        self._sweep = None
-        first = min((resting[0].rests_since for resting in self._resting.values() if resting), default=None)
-        if first is not None:
-            self._sweep = asyncio.get_running_loop().call_at(first + self._settings.keep_alive, self._close_the_idle)
-
-    async def _connect(self, origin: URL, within: float) -> HttpConnection:
-        loop = asyncio.get_running_loop()
-        tls = None
-        if origin.scheme != "http":
-            if self._tls is None:
-                raise RuntimeError("an address of the settings alone can be called")
-            tls = self._tls
-        try:
-            async with asyncio.timeout(min(within, self._settings.connect_timeout)):
-                _, connection = await loop.create_connection(
-                    HttpConnection, str(origin.host), int(origin.port or 0), ssl=tls
-                )
-        except TimeoutError:
-            raise NeverLeft("connection_timed_out") from None
-        except OSError as error:
+            response = await self._session.request(
+                method,
+                url,
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                timeout=timeout,
+            )
+            try:
+                return Answer(response.status, response.headers, await _read(response, at_most))
+            except BaseException:
+                response.close()
+                raise
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             raise NeverLeft(_reason(error)) from error
-        self._connections.add(connection)
-        connection.gone.add_done_callback(lambda _: self._connections.discard(connection))
-        return connection
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+        except (aiohttp.ClientError, _Interrupted, OSError, ValueError) as error:
+            raise NoAnswer(_reason(error)) from error
 
 
-def _written(method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    """The whole request.
+async def _read(response: aiohttp.ClientResponse, at_most: int) -> bytes:
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise NoAnswer("compressed_answer")  # we asked for none, and an unpacked one has no bound
+    if (response.content_length or 0) > at_most:
+        raise NoAnswer("oversized_answer")
+    body = b""
+    while chunk := await response.content.readany():
+        body += chunk
+        if len(body) > at_most:
+            raise NoAnswer("oversized_answer")
+    return body
 
-    Raises:
-        ValueError: a header has a line break in it. Ours never do.
+
+class _Interrupted(Exception):
+    """A connection was lost around a request. Not one of aiohttp's errors, because it sends again after those."""
+
+
+async def _written_once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+    """Left alone, aiohttp silently writes an idempotent request again when a kept-alive connection breaks under it.
+
+    Whether anything is repeated, and with how much time left, is for the caller to say.
     """
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
-        raise ValueError("a header is one line")
-    size = "" if body is None else f"Content-Length: {len(body)}\r\n"
-    head = f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n{_ALWAYS}{lines}{size}\r\n"
-    return head.encode("latin-1") + (body or b"")
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Interrupted from error
 
 
-def _reason(error: OSError) -> str:
+class _Connector(aiohttp.TCPConnector):
+    """Hands out no connection that has something to say before it was asked.
+
+    aiohttp checks that only when a connection goes back into the pool. A second reply to an old request that arrives
+    later would be taken for the reply to the next one: another customer's points.
+    """
+
+    @override
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or not protocol.should_close:
+                return connection
+            connection.close()
+
+
+_REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (aiohttp.ClientConnectorDNSError, "name_not_resolved"),
+    (aiohttp.ClientSSLError, "tls_failed"),
+    (aiohttp.ClientConnectorError, "connection_refused"),
+    (aiohttp.ConnectionTimeoutError, "connection_timed_out"),
+    (aiohttp.ClientPayloadError, "truncated_answer"),
+    (aiohttp.ClientResponseError, "garbled_answer"),
+    (_Interrupted, "connection_lost"),
+    (aiohttp.ClientConnectionError, "connection_lost"),
+)
+
+
+def _reason(error: Exception) -> str:
     """A stable word: the error's own text names addresses."""
-    if isinstance(error, socket.gaierror):
-        return "name_not_resolved"
-    return "tls_failed" if isinstance(error, ssl.SSLError) else "connection_refused"
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "exchange_failed")

@@ -93,7 +93,7 @@ def refusal(answer: Answer, now: datetime, max_retry_after: float) -> HostError 
 
 def retry_after(headers: Mapping[str, str], now: datetime, cap: float) -> float | None:
     """Seconds that a ``Retry-After`` asks for, as a number or a date, from 0 to `cap`; None where it says nothing."""
-    value = headers.get("retry-after", "").strip()
+    value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), cap)  # nine digits are thirty years; more would only be slow to read
     try:

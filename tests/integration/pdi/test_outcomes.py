@@ -104,12 +104,12 @@ def test_a_refused_token_is_not_a_judgement(status: int) -> None:
 )
 def test_retry_after_is_read_in_both_forms_and_capped(value: str, expected: float | None) -> None:
     """Seconds or a date, never negative, never longer than we are willing to wait."""
-    assert expected == retry_after({"retry-after": value}, NOW, 60.0)
+    assert expected == retry_after({"Retry-After": value}, NOW, 60.0)
 
 
 def test_too_many_requests_carries_the_wait() -> None:
     """One second where PDI does not say."""
-    for headers, expected in (({"retry-after": "7"}, 7.0), ({}, 1.0)):
+    for headers, expected in (({"Retry-After": "7"}, 7.0), ({}, 1.0)):
         busy = judged(429, NO, headers)
         assert isinstance(busy, HostNotJudged)
         assert expected == busy.retry_after
