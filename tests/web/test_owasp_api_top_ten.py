@@ -3,7 +3,6 @@
 Where another suite goes deeper, the test's sentence says which.
 """
 
-import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -181,8 +180,9 @@ async def test_api4_unrestricted_resource_consumption(service: Service) -> None:
     largest = await service.post("/calculateRewards", {**quote, "transactionAmount": 500, "items": [line] * 500})
     assert (200, 500) == (largest.status, len(largest.json["lines"]))
     assert "RateLimit" in largest.headers
-    opened = [await service.identify(f"T-{number}") for number in range(101)]
-    await asyncio.gather(*(service.post("/cancel", {"sessionId": reply.json["sessionId"]}) for reply in opened))
+    for number in range(101):
+        opened = await service.identify(f"T-{number}")
+        await service.post("/cancel", {"sessionId": opened.json["sessionId"]})
     page = (await service.get("/sessions")).json
     assert 100 == len(page["sessions"])
     assert page["nextCursor"]

@@ -69,13 +69,16 @@ async def test_backends_terminated_at_work_lose_no_change(
 ) -> None:
     """Twelve sessions are changed while backends are terminated again and again: each change is made exactly once."""
     stop = asyncio.Event()
+    made = asyncio.Semaphore(0)
 
     async def terminate() -> int:
+        """As often as three changes have been made: a machine that is slow to connect again is given the time."""
         rounds = 0
         while not stop.is_set():
             await operator.execute(_TERMINATE)
             rounds += 1
-            await asyncio.sleep(0.02)
+            for _ in range(3):
+                await made.acquire()
         return rounds
 
     async def live(changes: int) -> list[int]:
@@ -84,6 +87,7 @@ async def test_backends_terminated_at_work_lose_no_change(
         for _ in range(changes):
             after = session.quoted(a_quote(), session.created_at)
             await _insist(partial(store.commit, unit(session, after, Cause.QUOTED)))
+            made.release()
             session = after
         rows = await operator.execute(
             "SELECT version FROM session_events WHERE session_id = %s ORDER BY version", (session.id,)
@@ -95,7 +99,9 @@ async def test_backends_terminated_at_work_lose_no_change(
         timelines = await asyncio.gather(*(live(10) for _ in range(12)))
     finally:
         stop.set()
-    assert await terminating > 2
+        for _ in range(3):
+            made.release()
+    assert await terminating > 10
     assert [list(range(1, 12))] * 12 == timelines
 
 

@@ -7,6 +7,7 @@ import pty
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -255,10 +256,17 @@ async def test_a_bar_on_a_terminal(database_url: str, programs: list[str]) -> No
     )  # fmt: skip
     os.close(its_end)
     async with asyncio.timeout(60):
-        out, _ = await process.communicate()
-    shown = os.read(terminal, 65536).decode()
-    os.close(terminal)
+        shown, (out, _) = await asyncio.gather(asyncio.to_thread(_all_of, terminal), process.communicate())
     assert 0 == process.returncode
     assert 16 == json.loads(out)["total"]["sales"]
     assert "20 sales" in shown
     assert "Sales of 20" in shown
+
+
+def _all_of(terminal: int) -> str:
+    """Whatever is written to the terminal until its other end is closed."""
+    shown = b""
+    with os.fdopen(terminal, "rb", buffering=0) as reading, suppress(OSError):  # how Linux tells of a closed end
+        while written := reading.read(65536):
+            shown += written
+    return shown.decode()
