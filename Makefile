@@ -56,8 +56,11 @@ format-check: $(INSTALLED)
 
 # --- the same suites on other servers
 
+ON_THE_DATABASE := tests/contracts $(addprefix tests/integration/,jobs postgres programs reconciliation)
+
 test-18: $(INSTALLED) ## Run the suites that use the database on PostgreSQL 18
-	LOYALTY_TEST_POSTGRES=18 $(PYTEST) -n $(WORKERS) -m "not slow" tests/contracts tests/integration
+	LOYALTY_TEST_POSTGRES=18 $(PYTEST) -n $(WORKERS) -m "not slow" $(ON_THE_DATABASE) \
+		|| LOYALTY_TEST_POSTGRES=18 $(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" $(ON_THE_DATABASE)
 
 test-containers: $(INSTALLED) ## Run the suites on the images of docker/compose.yaml (needs a Docker engine)
 	LOYALTY_TEST_SERVERS=containers $(PYTEST) -n $(WORKERS) -m "not slow"
