@@ -13,6 +13,7 @@ from loyalty_web.keyring import Keyring
 from loyalty_web.origins import Origins
 from loyalty_web.rate_limits import RateLimits
 from loyalty_web.request_facts import RequestFacts
+from loyalty_web.turned_away import turn_away
 
 OPEN_TO_ALL: Final = "open_to_all"
 """The option of routes that need no key."""
@@ -40,8 +41,8 @@ class Authentication(ASGIMiddleware):
             facts.headers += await self._limits.check_client(key.client)
         except RateLimited as refusal:
             facts.headers += refusal.headers
-            facts.is_logged = False  # a tally of refusals is
-            raise
+            await turn_away(scope, send, refusal)
+            return
         required = scope["route_handler"].opt.get(_REQUIRED)
         if required is not None and required not in key.scopes:
             raise ScopeMissing(required.value)

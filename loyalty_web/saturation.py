@@ -7,7 +7,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from loyalty_core.domain.errors import Overloaded
 from loyalty_web.admission import TURN, Admission
 from loyalty_web.authentication import OPEN_TO_ALL
-from loyalty_web.request_facts import RequestFacts
+from loyalty_web.turned_away import turn_away
 
 
 class Saturation(ASGIMiddleware):
@@ -23,9 +23,9 @@ class Saturation(ASGIMiddleware):
         """Wait, and go on."""
         try:
             turn = await self._admission.enter(scope["auth"].client)
-        except Overloaded:
-            RequestFacts.of(scope).is_logged = False  # a tally of refusals is
-            raise
+        except Overloaded as refusal:
+            await turn_away(scope, send, refusal)
+            return
         mine = TURN.set(turn)
         try:
             await next_app(scope, turn.receiving(receive), send)
