@@ -10,12 +10,16 @@ from loyalty_core.domain.session import Session
 from tests.unit.reconciliation.books import (
     OVERDUE,
     TERMS,
+    a_return,
     accrual,
     failed,
+    given_back,
     owed,
     parked,
     redemption,
     report,
+    restoration,
+    reversal,
     sold,
 )
 
@@ -90,6 +94,33 @@ def _of_the_sale(
 def test_both_sides_are_shown(session: Session, told: HostSessionReport | None, expected: Difference) -> None:
     """Its word and its commits, of what the difference is about and of nothing else; points without a sign."""
     assert (expected,) == compare(session, told, TERMS)
+
+
+@pytest.mark.parametrize(
+    ("number", "item"), [(0, "another key"), (1, "intent 1"), (2, "intent 2"), (3, "intent 3"), (4, "another key")]
+)
+def test_points_given_back_under_a_key_of_no_return(number: int, item: str) -> None:
+    """They are shown under the intent whose key it is, if there was one; with the host's word beside them."""
+    strange = reversal(number=number)
+    expected = Difference(
+        kind=Kind.RETURN_UNKNOWN_TO_US,
+        item=item,
+        ours=Side(status="finalized"),
+        theirs=Side(status="archived", commits=(strange,)),
+    )
+    assert (expected,) == compare(sold(intents=3), report(accrual(), strange, status="archived"), TERMS)
+
+
+def test_both_sides_of_a_return() -> None:
+    """What was taken back, as either has it."""
+    expected = Difference(
+        kind=Kind.RETURN_POINTS_DIFFER,
+        item="return R-1",
+        ours=Side(status="partially_returned", commits=(reversal(),)),
+        theirs=Side(status="archived", commits=(reversal(149),)),
+    )
+    told = report(*OURS, reversal(-149), restoration(), status="archived")
+    assert (expected,) == compare(given_back(a_return()), told, TERMS)
 
 
 def test_an_answer_that_never_came_shows_what_was_heard_last() -> None:

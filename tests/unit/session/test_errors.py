@@ -97,6 +97,13 @@ def test_every_mistake_of_a_request_is_named() -> None:
     assert "a must not be empty; b is too long" == error.message
 
 
+def test_what_a_program_reads_of_an_error() -> None:
+    """Its facts stand beside its sentence, each under its name."""
+    changed = errors.QuoteChanged("changed", quoted_points=1, current_points=2)
+    assert (1, 2) == (changed.quoted_points, changed.current_points)
+    assert "invalid_customer" == errors.RejectedByHost("invalid_customer", "no").reason
+
+
 def test_details_of_the_host_may_be_absent() -> None:
     """A rejection without details has empty ones."""
     assert {} == errors.RejectedByHost("invalid_customer", "no").details
@@ -104,7 +111,12 @@ def test_details_of_the_host_may_be_absent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("allowed", "hint"), [(("return",), "allowed now: return"), ((), "nothing more can be done with this session")]
+    ("allowed", "hint"),
+    [
+        (("return",), "allowed now: return"),
+        (("finalize", "cancel"), "allowed now: finalize, cancel"),
+        ((), "nothing more can be done with this session"),
+    ],
 )
 def test_an_illegal_call_is_told_what_is_legal(allowed: tuple[str, ...], hint: str) -> None:
     """The way out is in the message."""
