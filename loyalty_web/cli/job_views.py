@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from rich import box
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from loyalty_core.ports.job_ledger import JobName, JobRun, JobStanding, RunStatus
 from loyalty_core.ports.schedule import Schedule
@@ -105,19 +106,20 @@ def described_run(run: JobRun) -> dict[str, Any]:
 
 def print_jobs(views: Sequence[JobView]) -> None:
     """One line for each job, and below them what failed, in full."""
-    table = Table(Column("job", no_wrap=True), Column("schedule (UTC)", no_wrap=True))
-    for heading in ("last run (UTC)", "result", "took", "did", "next (UTC)", "health"):
-        table.add_column(heading)
+    # Fits eighty columns: "did" alone is as long as it is, and goes on in the next line where it has to.
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("job", "schedule", "last (UTC)", "result", "took", "did", "next (UTC)", "health"):
+        table.add_column(heading, no_wrap=heading not in {"result", "did"})
     for view in views:
         run = view.last
         table.add_row(
             view.name.value,
             "off" if view.schedule is None else view.expression,
-            "never" if run is None else _shown(run.started_at),
+            "never" if run is None else _minute(run.started_at),
             "" if run is None else _result(run, view.standing.now),
             "" if run is None or run.finished_at is None else _took(run.finished_at - run.started_at),
             "" if run is None else told(run.counts),
-            "" if view.next is None else _shown(view.next),
+            "" if view.next is None else _minute(view.next),
             view.health.value,
         )
     console = Console(markup=False, emoji=False, highlight=False)
@@ -153,5 +155,6 @@ def _iso(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat()
 
 
-def _shown(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+def _minute(at: datetime) -> str:
+    """Jobs are run within the day: the year is nobody's question."""
+    return f"{at.astimezone(UTC):%m-%d %H:%M}"
