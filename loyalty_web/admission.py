@@ -25,10 +25,10 @@ _NOTHING: Final[AbstractContextManager[object]] = nullcontext()
 class AdmissionPolicy(NamedTuple):
     """The bounds of one process."""
 
-    at_work: int = 32
+    at_work: int = 16
     """Calls that are worked on at once. What waits for PDI, for a twin or for its own body is not worked on."""
     waiting: int = 256
-    patience: float = 0.5
+    patience: float = 1.0
     """Seconds that a call waits for its turn."""
 
 

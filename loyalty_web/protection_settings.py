@@ -72,7 +72,7 @@ class LoadSettings(Section, frozen=True, kw_only=True):
             most=10_000,
             meaning="Calls that a process works on at once, those that wait for PDI not counted; fewer are fairer",
         ),
-    ] = 32
+    ] = 16
     waiting: Annotated[
         int,
         Variable(name="CALLS_WAITING", least=0, most=100_000, meaning="Calls that wait for their turn at most"),
@@ -80,7 +80,7 @@ class LoadSettings(Section, frozen=True, kw_only=True):
     patience: Annotated[
         float,
         Variable(name="CALL_WAIT_SECONDS", least=0.001, most=60, meaning="How long a call waits for its turn at most"),
-    ] = 0.5
+    ] = 1.0
 
     def policy(self) -> AdmissionPolicy:
         """The bounds, as they are applied."""
