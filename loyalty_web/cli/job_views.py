@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -106,10 +105,11 @@ def described_run(run: JobRun) -> dict[str, Any]:
 
 def print_jobs(views: Sequence[JobView]) -> None:
     """One line for each job, and below them what failed, in full."""
-    # Fits eighty columns: "did" alone is as long as it is, and goes on in the next line where it has to.
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("job", "schedule", "last (UTC)", "result", "took", "did", "next (UTC)", "health"):
-        table.add_column(heading, no_wrap=heading not in {"result", "did"})
+    # Fits eighty columns: what is long goes on in the next line.
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("job", "schedule", "last (UTC)", "result", "did", "next (UTC)", "health"):
+        long = heading in {"result", "did"}
+        table.add_column(heading, no_wrap=not long, min_width=7 if long else None, overflow="fold")
     for view in views:
         run = view.last
         table.add_row(
@@ -117,8 +117,7 @@ def print_jobs(views: Sequence[JobView]) -> None:
             "off" if view.schedule is None else view.expression,
             "never" if run is None else _minute(run.started_at),
             "" if run is None else _result(run, view.standing.now),
-            "" if run is None or run.finished_at is None else _took(run.finished_at - run.started_at),
-            "" if run is None else told(run.counts),
+            "" if run is None else _did(run),
             "" if view.next is None else _minute(view.next),
             view.health.value,
         )
@@ -144,6 +143,11 @@ def _result(run: JobRun, now: datetime) -> str:
     return (
         run.status.value + ("" if run.scheduled else ", by hand") + ("" if run.ticks == 1 else f", {run.ticks} ticks")
     )
+
+
+def _did(run: JobRun) -> str:
+    done = told(run.counts)
+    return done if run.finished_at is None else f"{done} in {_took(run.finished_at - run.started_at)}"
 
 
 def _took(length: timedelta) -> str:
