@@ -1,21 +1,17 @@
-"""What the service is made of. Beside the command line, the only module of this package that names adapters."""
+"""What the service is made of. Beside the command line and `translated_settings`, nothing else here names adapters."""
 
 import asyncio
-import os
-import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from importlib.metadata import version
 from typing import Final
 
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Singleton
 
 from loyalty_adapters.memory.allowances import MemoryAllowances
-from loyalty_adapters.observability import LogForm, MetricsRegistry, Telemetry, TelemetryForm, Tracing, tracing
-from loyalty_adapters.pdi import CircuitSettings, PdiClient, PdiSettings
+from loyalty_adapters.observability import MetricsRegistry, Telemetry, Tracing, tracing
+from loyalty_adapters.pdi import PdiClient
 from loyalty_adapters.postgres.answer_records import PostgresAnswerRecords
 from loyalty_adapters.postgres.api_keys import PostgresApiKeys
 from loyalty_adapters.postgres.connections import Connections
@@ -30,7 +26,6 @@ from loyalty_adapters.postgres.session_archive import PostgresSessionArchive
 from loyalty_adapters.postgres.session_directory import PostgresSessionDirectory
 from loyalty_adapters.postgres.session_sweep import PostgresSessionSweep
 from loyalty_adapters.postgres.sessions import PostgresSessions
-from loyalty_adapters.postgres.settings import PostgresSettings
 from loyalty_adapters.redis.allowances import RedisAllowances
 from loyalty_adapters.redis.answer_cache import RedisAnswerCache
 from loyalty_adapters.system_clock import SystemClock
@@ -39,17 +34,13 @@ from loyalty_core.ports.delivery_queue import DeliveryQueue
 from loyalty_core.ports.observer import Observer
 from loyalty_core.ports.world import Ports
 from loyalty_core.use_cases.archive_sessions import ArchiveSessions
-from loyalty_core.use_cases.budgets import Budgets
 from loyalty_core.use_cases.clear_answers import ClearAnswers
-from loyalty_core.use_cases.delivery_pace import PacePolicy
-from loyalty_core.use_cases.enquiries import EnquiryPolicy
 from loyalty_core.use_cases.expire_sessions import ExpireSessions
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.jobs import Job, JobName
 from loyalty_core.use_cases.keep_schedule import KeepSchedule
 from loyalty_core.use_cases.list_sessions import ListSessions
-from loyalty_core.use_cases.loyalty import Loyalty, Policy
-from loyalty_core.use_cases.patience import SettlementPolicy
+from loyalty_core.use_cases.loyalty import Loyalty
 from loyalty_core.use_cases.reconcile_sessions import ReconcileSessions
 from loyalty_core.use_cases.run_job import RunJob, RunPolicy
 from loyalty_web.admission import Admission, Aside, ClockAside
@@ -61,96 +52,13 @@ from loyalty_web.origins import Origins, parse_networks
 from loyalty_web.program_watch import ProgramWatch
 from loyalty_web.programs import ProgramInForce, program_at_start
 from loyalty_web.rate_limits import LimitPolicy, RateLimits
-from loyalty_web.service_settings import CustomerIdForm, Environment
 from loyalty_web.settings import Settings
 from loyalty_web.tally import Tally
+from loyalty_web.translated_settings import pdi_settings, policy, postgres_settings, telemetry_form
 from loyalty_web.vitals import QueueWatch, watched
 
 _LOOKS_PER_COUNT: Final = 5
 """Looks at the dependencies for each count of the queue, which costs the database more."""
-_TILLS_FIRST: Final = 4
-"""Reconciliation may have one in so many of a process's calls at PDI."""
-
-
-def postgres_settings(settings: Settings) -> PostgresSettings:
-    """What the database adapter is told."""
-    database = settings.database
-    return PostgresSettings(
-        url=database.url,
-        intake_connections=database.intake_connections,
-        outcome_connections=database.outcome_connections,
-        acquire_timeout=database.acquire_seconds,
-        waiting=database.waiting,
-    )
-
-
-def pdi_settings(settings: Settings) -> PdiSettings:
-    """What the PDI client is told."""
-    host = settings.host
-    circuit = CircuitSettings(
-        failures_in_a_row=host.failures_in_a_row,
-        window=host.window,
-        window_calls=host.window_calls,
-        window_share=host.window_share,
-        open_for=host.open_for,
-        open_cap=host.open_cap,
-    )
-    return PdiSettings(
-        base_url=host.url,
-        client_id=host.client_id,
-        client_secret=host.client_secret,
-        token_url=host.token_url,
-        max_in_flight=host.max_in_flight,
-        circuit=circuit,
-        token_circuit=circuit,
-    )
-
-
-def log_form(settings: Settings) -> LogForm:
-    """What lines are logged, and how."""
-    hashed = settings.log.customer_id is CustomerIdForm.HASH
-    return LogForm(
-        level=settings.log.level.value,
-        customer_id_key=settings.keys.pepper if hashed else None,
-        readable=settings.service.environment is Environment.DEVELOPMENT and sys.stdout.isatty(),
-    )
-
-
-def _policy(settings: Settings) -> Policy:
-    budgets, queue = settings.budgets, settings.queue
-    return Policy(
-        authority=settings.service.authority,
-        budgets=Budgets(
-            identify=budgets.identify,
-            calculate=budgets.calculate,
-            finalize=budgets.finalize,
-            give_back=budgets.give_back,
-            status=budgets.status,
-            slack=budgets.slack,
-        ),
-        settlement=SettlementPolicy(
-            backoff_base=queue.backoff_base,
-            backoff_cap=queue.backoff_cap,
-            park_after=timedelta(hours=queue.park_after_hours),
-        ),
-        pace=PacePolicy(largest_round=queue.largest_round, probe_interval=queue.probe_interval),
-        enquiries=EnquiryPolicy(
-            in_flight=min(settings.reconcile.in_flight, max(1, settings.host.max_in_flight // _TILLS_FIRST)),
-            patience=settings.reconcile.patience,
-        ),
-        session_ttl=timedelta(hours=settings.service.session_ttl_hours),
-    )
-
-
-def _telemetry_form(settings: Settings) -> TelemetryForm:
-    watch = settings.watch
-    return TelemetryForm(
-        version=version("loyalty-service"),
-        service=watch.service_name,
-        instance=f"{socket.gethostname()}:{os.getpid()}",
-        collector=watch.collector,
-        ratio=watch.trace_ratio,
-    )
 
 
 def _limits(settings: Settings) -> LimitPolicy:
@@ -252,9 +160,9 @@ class Container(DeclarativeContainer):
     settings: Dependency[Settings] = Dependency(instance_of=Settings)
 
     clock = Singleton(SystemClock)
-    telemetry_form = Singleton(_telemetry_form, settings)
-    traces: Singleton[Tracing] = Singleton(tracing, telemetry_form)
-    telemetry = Singleton(Telemetry, telemetry_form, traces, Singleton(MetricsRegistry.from_environment))
+    form = Singleton(telemetry_form, settings)
+    traces: Singleton[Tracing] = Singleton(tracing, form)
+    telemetry = Singleton(Telemetry, form, traces, Singleton(MetricsRegistry.from_environment))
     observer = telemetry.provided.observer
 
     connections = Singleton(Connections, Singleton(postgres_settings, settings), traces.provided.statement)
@@ -318,20 +226,14 @@ class Container(DeclarativeContainer):
         programs=programs,
         archive=program_archive,
     )
-    loyalty = Singleton(Loyalty, ports, Singleton(_policy, settings), Singleton(_flights))
+    loyalty = Singleton(Loyalty, ports, Singleton(policy, settings), Singleton(_flights))
     flights = loyalty.provided.flights
-    identify_customer = loyalty.provided.identify
-    calculate_rewards = loyalty.provided.calculate
-    finalize_session = loyalty.provided.finalize
-    cancel_session = loyalty.provided.cancel
-    return_purchase = loyalty.provided.give_back
-    get_session_status = loyalty.provided.status
     deliver_pending = loyalty.provided.deliver
     reconcile_sessions = Singleton(_reconciling, loyalty, Singleton(PostgresReconciliation, connections, row_addresses))
     job_ledger = Singleton(PostgresJobLedger, connections)
     run_policy = Singleton(_run_policy, settings)
     run_job = Singleton(RunJob, job_ledger, clock, observer, run_policy)
-    keep_schedule = Singleton(KeepSchedule, job_ledger, run_job, telemetry_form.provided.instance, run_policy)
+    keep_schedule = Singleton(KeepSchedule, job_ledger, run_job, form.provided.instance, run_policy)
     jobs = Singleton(_jobs, connections, observer, settings, reconcile_sessions)
     list_sessions = Singleton(ListSessions, Singleton(PostgresSessionDirectory, connections))
 

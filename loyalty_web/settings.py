@@ -1,6 +1,7 @@
 """Everything an operator can set, read once at start and before anything else."""
 
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,23 +21,23 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. No repr of it shows a secret."""
+    """All of it, in the order in which the README lists it. No repr of it shows a secret."""
 
     service: ServiceSettings
-    log: LogSettings
     web: WebSettings
     database: DatabaseSettings
     cache: CacheSettings
     host: HostSettings
-    budgets: BudgetSettings
-    queue: QueueSettings
-    jobs: JobSettings
-    reconcile: ReconcileSettings
     keys: KeySettings
     limits: LimitSettings
     load: LoadSettings
     proxies: ProxySettings
     tls: TlsSettings
+    log: LogSettings
+    budgets: BudgetSettings
+    queue: QueueSettings
+    jobs: JobSettings
+    reconcile: ReconcileSettings
     watch: WatchSettings
 
     @property
@@ -59,24 +60,8 @@ def _drain_by_default(environment: Environment) -> float:
     return _DRAIN_IN_PRODUCTION if environment is Environment.PRODUCTION else 0.0
 
 
-SECTIONS: Final = (
-    ServiceSettings,
-    WebSettings,
-    DatabaseSettings,
-    CacheSettings,
-    HostSettings,
-    KeySettings,
-    LimitSettings,
-    LoadSettings,
-    ProxySettings,
-    TlsSettings,
-    LogSettings,
-    BudgetSettings,
-    QueueSettings,
-    JobSettings,
-    ReconcileSettings,
-    WatchSettings,
-)
+SECTIONS: Final[Mapping[str, type[Section]]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+"""The groups, by their field of `Settings`."""
 
 
 def read_settings() -> Settings:
@@ -86,53 +71,27 @@ def read_settings() -> Settings:
         SettingsError: something is missing or wrong; the message names all of it.
     """
     reader = Reader()
-    service = reader.read(ServiceSettings)
-    log = reader.read(LogSettings)
-    web = reader.read(WebSettings)
-    database = reader.read(DatabaseSettings)
-    cache = reader.read(CacheSettings)
-    host = reader.read(HostSettings)
-    budgets = reader.read(BudgetSettings)
-    queue = reader.read(QueueSettings)
-    jobs = reader.read(JobSettings)
-    reconcile = reader.read(ReconcileSettings)
-    keys = reader.read(KeySettings)
-    limits = reader.read(LimitSettings)
-    load = reader.read(LoadSettings)
-    proxies = reader.read(ProxySettings)
-    tls = reader.read(TlsSettings)
-    watch = reader.read(WatchSettings)
+    found: dict[str, Any] = {name: reader.read(section) for name, section in SECTIONS.items()}
+    _judge_together(reader, found)
+    reader.finish()  # from here on none of them is None
+    return Settings(**found)
+
+
+def _judge_together(reader: Reader, found: Mapping[str, Any]) -> None:
+    """What one variable alone does not show. A group in which something is wrong already is passed over."""
+    service: ServiceSettings | None = found["service"]
     environment = Environment.PRODUCTION if service is None else service.environment
-    if database is not None:
-        _check_url(reader, "DATABASE_URL", database.url, "postgresql", "postgres")
-    if cache is not None:
-        _check_url(reader, "REDIS_URL", cache.url, "redis", "rediss", "unix")
-    if host is not None:
-        _check_host(reader, host, environment)
-    if watch is not None:
-        _check_watch(reader, watch, web)
-    check_protection(reader, limits, proxies, tls)
-    if web is not None:
-        _check_end(reader, web, environment)
-    reader.finish()
-    return Settings(
-        service=_whole(service),
-        log=_whole(log),
-        web=_whole(web),
-        database=_whole(database),
-        cache=_whole(cache),
-        host=_whole(host),
-        budgets=_whole(budgets),
-        queue=_whole(queue),
-        jobs=_whole(jobs),
-        reconcile=_whole(reconcile),
-        keys=_whole(keys),
-        limits=_whole(limits),
-        load=_whole(load),
-        proxies=_whole(proxies),
-        tls=_whole(tls),
-        watch=_whole(watch),
-    )
+    if found["database"] is not None:
+        _check_url(reader, "DATABASE_URL", found["database"].url, "postgresql", "postgres")
+    if found["cache"] is not None:
+        _check_url(reader, "REDIS_URL", found["cache"].url, "redis", "rediss", "unix")
+    if found["host"] is not None:
+        _check_host(reader, found["host"], environment)
+    if found["watch"] is not None:
+        _check_watch(reader, found["watch"], found["web"])
+    check_protection(reader, found["limits"], found["proxies"], found["tls"])
+    if found["web"] is not None:
+        _check_end(reader, found["web"], environment)
 
 
 def read_section(section: type[SectionT]) -> SectionT:
@@ -144,18 +103,14 @@ def read_section(section: type[SectionT]) -> SectionT:
     reader = Reader()
     found = reader.read(section)
     reader.finish()
-    return _whole(found)
+    if found is None:
+        raise ValueError("a section in which nothing is wrong is whole")
+    return found
 
 
 def variables() -> tuple[Row, ...]:
     """Every variable there is, as the README lists them."""
-    return table(*SECTIONS)
-
-
-def _whole(section: SectionT | None) -> SectionT:
-    if section is None:
-        raise ValueError("a section in which nothing is wrong is whole")
-    return section
+    return table(*SECTIONS.values())
 
 
 def _check_host(reader: Reader, host: HostSettings, environment: Environment) -> None:

@@ -17,7 +17,7 @@ from loyalty_adapters.observability import SHARED_METRICS, clear_shared_metrics,
 from loyalty_web.app import create_app
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.cli.preflight import listen, refuse_to_start_in_vain
-from loyalty_web.container import Container, log_form
+from loyalty_web.container import Container
 from loyalty_web.draining import DrainingServer
 from loyalty_web.ending import EXIT_CODE, Ending
 from loyalty_web.hangups import answer_hangups, hold_hangups
@@ -25,6 +25,7 @@ from loyalty_web.health import HealthMonitor
 from loyalty_web.http_protocol import ServiceConfig
 from loyalty_web.last_program import last_program_shared
 from loyalty_web.settings import Settings, read_settings
+from loyalty_web.translated_settings import log_form
 from loyalty_web.watchdog import Watchdog, Watched
 from loyalty_web.web_processes import WebProcesses
 

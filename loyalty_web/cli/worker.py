@@ -7,10 +7,11 @@ import uvloop
 from loyalty_adapters.observability import clear_shared_metrics, configure_logging
 from loyalty_web.cli.plainly import plainly
 from loyalty_web.cli.preflight import refuse_to_start_in_vain
-from loyalty_web.container import Container, log_form
+from loyalty_web.container import Container
 from loyalty_web.ending import Ending
 from loyalty_web.hangups import answer_hangups, hold_hangups
 from loyalty_web.settings import read_settings
+from loyalty_web.translated_settings import log_form
 from loyalty_web.watchdog import Watchdog
 from loyalty_web.worker import work_until
 

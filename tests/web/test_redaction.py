@@ -18,10 +18,10 @@ from typing_extensions import override
 
 from loyalty_adapters.observability import LogForm, TraceContext, configure_logging
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
-from loyalty_web.container import log_form
 from loyalty_web.host_settings import QueueSettings
 from loyalty_web.service_settings import CustomerIdForm, LogLevel, LogSettings
 from loyalty_web.settings import Settings
+from loyalty_web.translated_settings import log_form
 from tests.pdi import Pdi
 from tests.processes import soon
 from tests.web.service import PEPPER, Service, running_service, settings
