@@ -28,6 +28,7 @@ from loyalty_adapters.postgres.session_sweep import PostgresSessionSweep
 from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_adapters.redis.allowances import RedisAllowances
 from loyalty_adapters.redis.answer_cache import RedisAnswerCache
+from loyalty_adapters.redis.shared_connection import SharedConnection
 from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.ports.clock import Clock
 from loyalty_core.ports.delivery_queue import DeliveryQueue
@@ -89,7 +90,7 @@ def _origins(settings: Settings) -> Origins:
 def _health(
     settings: Settings,
     connections: Connections,
-    answers: RedisAnswerCache,
+    redis_connection: SharedConnection,
     allowances: RedisAllowances,
     host: PdiClient,
     admission: Admission,
@@ -110,7 +111,7 @@ def _health(
         telemetry.dependencies_seen(statuses)
 
     async def redis() -> None:
-        await answers.ping()
+        await redis_connection.ping()
         if allowances.is_away:  # it answers, but not as fast as limits need it: each process counts by itself
             allowances.look_again()
             raise Degraded
@@ -172,9 +173,10 @@ class Container(DeclarativeContainer):
     identifiers = Singleton(PostgresIdentifierSource, connections)
     api_keys = Singleton(PostgresApiKeys, connections)
     program_archive = Singleton(PostgresProgramArchive, connections)
+    redis = Singleton(SharedConnection, settings.provided.cache.url)
     answers = Singleton(
         RedisAnswerCache,
-        settings.provided.cache.url,
+        redis,
         on_event=telemetry.provided.cache_asked,
         around=traces.provided.redis,
     )
@@ -189,13 +191,13 @@ class Container(DeclarativeContainer):
     )
     allowances = Singleton(
         RedisAllowances,
-        settings.provided.cache.url,
+        redis,
         around=traces.provided.redis,
         on_change=telemetry.provided.limits_shared,
     )
     tally = Singleton(Tally, clock)
     admission = Singleton(_admission, settings, tally, telemetry)
-    health = Singleton(_health, settings, connections, answers, allowances, host, admission, telemetry)
+    health = Singleton(_health, settings, connections, redis, allowances, host, admission, telemetry)
     queue_watch = Singleton(_queue_watch, settings, delivery_queue, clock, telemetry)
 
     peppers = Singleton(Peppers, settings.provided.keys.pepper, settings.provided.keys.previous_pepper)
@@ -253,8 +255,7 @@ async def running(container: Container) -> AsyncIterator[None]:
             address = container.settings().address
             open_until_the_end.enter_context(container.telemetry().registry.serve(address, watch.metrics_port))
         await open_until_the_end.enter_async_context(container.connections())
-        open_until_the_end.push_async_callback(container.answers().close)
-        open_until_the_end.push_async_callback(container.allowances().close)
+        open_until_the_end.push_async_callback(container.redis().close)
         await open_until_the_end.enter_async_context(container.host())
         await open_until_the_end.enter_async_context(watched(container.health(), container.queue_watch()))
         await open_until_the_end.enter_async_context(container.programs().kept())

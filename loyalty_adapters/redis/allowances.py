@@ -3,40 +3,38 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from redis.asyncio import ConnectionPool
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
+from loyalty_adapters.redis.counted_ahead import CountedAhead
+from loyalty_adapters.redis.shared_connection import Command, SharedConnection, TooManyAsk
 from loyalty_core.ports.allowances import Allowance, AllowancesAway, Grant
 
 _PREFIX: Final = "loyalty:allowance:1:"
-_PATIENCE: Final = 0.25  # seconds for one command, its connection included
-_LATE: Final = 0.02  # seconds that our own event loop may be late before Redis is given one more look
 _SHORTEST_PAUSE: Final = 0.05  # seconds to the first try of a Redis that has failed; doubles
 _LONGEST_PAUSE: Final = 1.0
 _MICROSECONDS: Final = 1_000_000
 _FIELDS: Final = 4
 
-# `draw` of the port, for several names at once, each with the number of calls that are asked for. The time is Redis's
-# own: the clocks of the processes that ask may differ. A key lives for as long as it says anything.
+# `draw` of the port, for several names at once, each with the number of calls that are asked for, and of those that are
+# to be counted ahead: never more than a small part of what is free. The time is Redis's own: the clocks of the
+# processes that ask may differ. A key lives for as long as it says anything.
 _DRAW: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local answer = {}
 for i, key in ipairs(KEYS) do
-    local interval = tonumber(ARGV[3 * i - 2])
-    local burst = tonumber(ARGV[3 * i - 1])
-    local wanted = tonumber(ARGV[3 * i])
+    local interval = tonumber(ARGV[4 * i - 3])
+    local burst = tonumber(ARGV[4 * i - 2])
+    local wanted = tonumber(ARGV[4 * i - 1])
+    local ahead = tonumber(ARGV[4 * i])
     local window = burst * interval
     local whole_at = tonumber(redis.call('GET', key) or now)
     whole_at = math.min(math.max(whole_at, now), now + window)
     local free = math.floor((now + window - whole_at) / interval + 0.000001)
-    local granted = math.min(math.max(free, 0), wanted)
+    ahead = math.min(ahead, math.max(math.floor((free - wanted) / 64), 0))
+    local granted = math.min(math.max(free, 0), wanted + ahead)
     if granted > 0 then
         whole_at = whole_at + granted * interval
         redis.call('SET', key, string.format('%.0f', whole_at), 'PX', math.ceil((whole_at - now) / 1000))
@@ -63,31 +61,28 @@ class _Asked(NamedTuple):
 class RedisAllowances:
     """`Allowances` that any number of processes share, on Redis or Valkey.
 
-    At most one command is under way. Requests that come meanwhile go together in the next one, those for one name as
-    one number: under load a call costs a fraction of a command, and is still counted exactly. A Redis that fails, or
-    takes longer than a quarter of a second, is away for all until it has answered again. That is tried at once and
-    then once a second, in the background: only calls that meet its end wait for it.
+    At most one draw is on its way. Requests that come before it is written go with it, those for one name as one
+    number; and while much is left, a draw counts calls ahead that are about to come. So a busy client's call hardly
+    costs a command, and is still counted exactly. A Redis that fails, or takes longer than a quarter of a second, is
+    away for all until it has answered again. That is tried at once and then once a second, in the background: only
+    calls that meet its end wait for it.
     """
 
     def __init__(
         self,
-        url: str,
+        connection: SharedConnection,
         *,
         around: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """Connects on first use. `around` is had around each command; `on_change` is told whether Redis is there."""
-        # One connection, spoken to without the client and its pool, which cost more than the command itself.
-        self._connections = ConnectionPool.from_url(
-            url, socket_connect_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0), protocol=2
-        )
-        self._connection: AbstractConnection | None = None
+        """`around` is had around each wait for Redis; `on_change` is told whether Redis is there."""
+        self._connection = connection
         self._around = around
         self._on_change = on_change
         self._waiting: list[_Asked] = []
-        self._under_way: asyncio.Task[None] | None = None
-        self._trial: asyncio.Task[None] | None = None
+        self._ahead = CountedAhead()
         self._away = False
+        self._trying = False
         self._try_at = 0.0
         self._pause = _SHORTEST_PAUSE
 
@@ -96,124 +91,70 @@ class RedisAllowances:
         """Whether it has failed and not answered since."""
         return self._away
 
-    async def close(self) -> None:
-        """Let go of the connections; whoever still waits is told that Redis is away."""
-        self._away = True
-        for task in (self._under_way, self._trial):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
-        self._refuse(self._waiting)
-        await self._hang_up()
-
     async def take(self, name: str, allowance: Allowance) -> Grant:
         """See `Allowances.take`."""
+        counted = self._ahead.take(name, allowance, time.monotonic())
+        if counted is not None:
+            return counted
         if self._away:
             self.look_again()
             raise AllowancesAway
-        answer: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(name, allowance, answer))
-        if self._under_way is None:
-            # A task of its own: a caller that is cancelled takes nobody's answer with it.
-            self._under_way = asyncio.create_task(self._ask_for_all(), name="allowances")
-        return await answer
+        asked = _Asked(name, allowance, asyncio.get_running_loop().create_future())
+        if not self._waiting and not self.put(_Draw(self)):
+            raise AllowancesAway
+        self._waiting.append(asked)
+        with self._around("EVALSHA"):
+            return await asked.answer
 
     def look_again(self) -> None:
         """Where it is away, and a pause is over, try in the background whether it is back."""
         now = time.monotonic()
-        if self._away and self._trial is None and now >= self._try_at:
+        if self._away and not self._trying and now >= self._try_at:
             self._try_at, self._pause = now + self._pause, min(2 * self._pause, _LONGEST_PAUSE)
-            self._trial = asyncio.create_task(self._try(), name="allowances again")
+            self._trying = self.put(_Draw(self))
 
-    async def _ask_for_all(self) -> None:
-        try:
-            while self._waiting and not self._away:
-                asked, self._waiting = self._waiting, []
-                await self._ask(asked)
-        finally:
-            self._under_way = None
-            self._refuse(self._waiting)
+    # -- what draws tell
 
-    async def _ask(self, asked: Sequence[_Asked]) -> None:
-        by_name: dict[str, list[_Asked]] = {}
-        for one in asked:
-            by_name.setdefault(one.name, []).append(one)
-        try:
-            answer = await self._command(by_name)
-        except (RedisError, OSError, TimeoutError):
-            self._set_away(away=True)
-            self._refuse(asked)
-            return
-        except BaseException:
-            self._refuse(asked)
-            raise
-        for number, alike in enumerate(by_name.values()):
-            granted, remaining, wait, whole_after = answer[_FIELDS * number : _FIELDS * (number + 1)]
-            for position, one in enumerate(alike):
-                if not one.answer.done():
-                    # Those that came first are granted; each is told what was left when its own turn was over.
-                    left = remaining + max(0, granted - position - 1)
-                    pause = 0.0 if left else wait / _MICROSECONDS
-                    one.answer.set_result(Grant(position < granted, left, pause, whole_after / _MICROSECONDS))
+    def next_ones(self) -> list[_Asked]:
+        """Those whom the draw that is being written is for; the next request asks for another."""
+        asked, self._waiting = self._waiting, []
+        return asked
 
-    async def _command(self, by_name: dict[str, list[_Asked]]) -> list[int]:
-        arguments: list[float] = []
-        for alike in by_name.values():
-            allowance = alike[0].allowance
-            arguments += (allowance.interval * _MICROSECONDS, allowance.burst, len(alike))
-        with self._around("EVALSHA"):
-            return await self._draw(len(by_name), *(_PREFIX + name for name in by_name), *arguments)
+    def count_ahead(self, name: str) -> int:
+        """How many calls of `name` to count that nobody has asked for yet."""
+        return self._ahead.wanted(name, time.monotonic())
 
-    async def _draw(self, *parameters: str | float) -> list[int]:
-        """What the script answers; the connection is as good as new afterwards, or gone."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout_at(None) as limit:
-            end = loop.call_at(loop.time() + _PATIENCE, _give_up, limit, loop.time() + _PATIENCE)
-            try:
-                return await self._exchange(parameters)
-            except ResponseError:
-                raise
-            except BaseException:
-                await self._hang_up()  # or the answer that is still to come would be taken for the next one's
-                raise
-            finally:
-                end.cancel()
-
-    async def _exchange(self, parameters: Sequence[str | float]) -> list[int]:
-        if self._connection is not None:
-            try:
-                return await self._say(self._connection, parameters)
-            except (RedisConnectionError, OSError):  # it had been idle, and Redis has closed it meanwhile
-                await self._hang_up()
-        connection: AbstractConnection = self._connections.make_connection()  # type: ignore[no-untyped-call]  # theirs
-        self._connection = connection
-        await connection.connect()  # type: ignore[no-untyped-call]  # as above
-        return await self._say(connection, parameters)
-
-    @staticmethod
-    async def _say(connection: AbstractConnection, parameters: Sequence[str | float]) -> list[int]:
-        try:
-            await connection.send_command("EVALSHA", _SHA, *parameters)
-            answer: list[int] = await connection.read_response()
-        except NoScriptError:  # Redis has been started anew: this is how it learns it
-            await connection.send_command("EVAL", _DRAW, *parameters)
-            answer = await connection.read_response()
-        return answer
-
-    async def _hang_up(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
-
-    async def _try(self) -> None:
-        try:
-            await self._draw(0)
-        except (RedisError, OSError, TimeoutError):
-            return
-        else:
+    def has_answered(self) -> None:
+        """Redis is there."""
+        if self._trying:
+            self._trying = False
             self._set_away(away=False)
-        finally:
-            self._trial = None
+
+    def has_granted(self, alike: Sequence[_Asked], granted: int, remaining: int, wait: int, whole_after: int) -> None:
+        """So many calls to those who have asked for the same; what is left of them is for those to come."""
+        name, allowance, _ = alike[0]
+        ahead, whole = max(0, granted - len(alike)), whole_after / _MICROSECONDS
+        self._ahead.put(name, allowance, ahead, time.monotonic(), remaining, whole)
+        for position, one in enumerate(alike):
+            if not one.answer.done():
+                # Those that came first are granted; each is told what was left when its own turn was over.
+                left = remaining + max(0, granted - position - 1)
+                one.answer.set_result(Grant(position < granted, left, 0.0 if left else wait / _MICROSECONDS, whole))
+
+    def has_failed(self, asked: Sequence[_Asked]) -> None:
+        """It is not."""
+        trying, self._trying = self._trying, False
+        if not trying:
+            self._set_away(away=True)
+        _refuse([*asked, *self.next_ones()])
+
+    def put(self, draw: "_Draw") -> bool:
+        """Have it written soon; False where too many wait for that."""
+        try:
+            self._connection.put(draw)
+        except TooManyAsk:
+            return False
+        return True
 
     def _set_away(self, *, away: bool) -> None:
         self._away = away
@@ -221,18 +162,46 @@ class RedisAllowances:
         self._try_at = time.monotonic() + self._pause
         self._on_change(not away)
 
-    @staticmethod
-    def _refuse(asked: Sequence[_Asked]) -> None:
-        for one in asked:
-            if not one.answer.done():
-                one.answer.set_exception(AllowancesAway())
+
+class _Draw:
+    """One run of the script, for all who have asked until it is written; for nobody, to see whether Redis is there."""
+
+    __slots__ = ("_allowances", "_asked", "_by_name", "_script")
+
+    def __init__(self, allowances: RedisAllowances) -> None:
+        self._allowances = allowances
+        self._asked: list[_Asked] = []
+        self._by_name: dict[str, list[_Asked]] = {}
+        self._script: Command = ("EVALSHA", _SHA)
+
+    def command(self) -> Command:
+        self._asked += self._allowances.next_ones()
+        by_name = self._by_name = dict[str, list[_Asked]]()
+        for one in self._asked:
+            by_name.setdefault(one.name, []).append(one)
+        numbers: list[float] = []
+        for name, alike in by_name.items():
+            allowance, ahead = alike[0].allowance, self._allowances.count_ahead(name)
+            numbers += (allowance.interval * _MICROSECONDS, allowance.burst, len(alike), ahead)
+        return (*self._script, len(by_name), *(_PREFIX + name for name in by_name), *numbers)
+
+    def answered(self, reply: Any) -> None:
+        if isinstance(reply, NoScriptError):  # Redis has been started anew: this is how it learns it
+            self._script = ("EVAL", _DRAW)
+            if self._allowances.put(self):
+                return
+        if isinstance(reply, ResponseError):
+            self.failed()
+            return
+        self._allowances.has_answered()
+        for number, alike in enumerate(self._by_name.values()):
+            self._allowances.has_granted(alike, *reply[_FIELDS * number : _FIELDS * (number + 1)])
+
+    def failed(self) -> None:
+        self._allowances.has_failed(self._asked)
 
 
-def _give_up(limit: asyncio.Timeout, due: float) -> None:
-    """End what has taken long enough.
-
-    Where the loop itself was held up, timers come before what has been received meanwhile: then there is one more look,
-    for it is not Redis that was slow.
-    """
-    now = asyncio.get_running_loop().time()
-    limit.reschedule(now + _LATE if now - due > _LATE else now)
+def _refuse(asked: Sequence[_Asked]) -> None:
+    for one in asked:
+        if not one.answer.done():
+            one.answer.set_exception(AllowancesAway())

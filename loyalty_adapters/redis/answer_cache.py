@@ -5,11 +5,9 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import MaxConnectionsError, RedisError
+from redis.exceptions import ResponseError
 
+from loyalty_adapters.redis.shared_connection import RedisAway, SharedConnection, TooManyAsk
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.ports.answer_cache import CachedAnswer
 from loyalty_core.ports.unit_of_work import Call
@@ -17,7 +15,7 @@ from loyalty_core.ports.unit_of_work import Call
 _KEPT: Final = 600  # seconds
 # The number tells versions of `CachedAnswer` apart: an old process never reads what it would not understand.
 _PREFIX: Final = "loyalty:answer:1"
-_PATIENCE: Final = 0.05  # seconds for a socket to connect, and for one answer
+_PATIENCE: Final = 0.05  # seconds for one answer
 _COOL_DOWN: Final = 1.0  # seconds in which a cache that failed is not asked again
 
 
@@ -30,7 +28,7 @@ class CacheEvent(StrEnum):
     FAILED = "failed"
     """It was asked, and could not be reached, or refused."""
     SPARED = "spared"
-    """It was not asked: it failed a moment ago, or all our connections to it are at work."""
+    """It was not asked: it failed a moment ago, or too many wait for it."""
 
 
 class RedisAnswerCache:
@@ -42,40 +40,19 @@ class RedisAnswerCache:
 
     def __init__(
         self,
-        url: str,
+        connection: SharedConnection,
         *,
-        connections: int = 32,
         on_event: Callable[[CacheEvent], None] | None = None,
         around: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
     ) -> None:
-        """Connects on first use. `on_event` is told of every call; it must be quick and may not raise.
+        """`on_event` is told of every call; it must be quick and may not raise.
 
-        `around` gives, by a command's name, what to have around it while it runs.
+        `around` gives, by a command's name, what to have around the wait for it.
         """
-        pool = ConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            socket_timeout=_PATIENCE,
-            socket_connect_timeout=_PATIENCE,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        self._redis = Redis(connection_pool=pool)
+        self._connection = connection
         self._on_event = on_event
         self._around = around
         self._retry_at = 0.0
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        await self._redis.aclose(close_connection_pool=True)
-
-    async def ping(self) -> None:
-        """Return once the cache has answered, asked even where it failed a moment ago.
-
-        Raises:
-            RedisError, OSError: it does not.
-        """
-        await self._redis.ping()
 
     async def get(self, call: Call, session_id: SessionId, *, item: str = "") -> CachedAnswer | None:
         """See `AnswerCache.get`."""
@@ -83,9 +60,9 @@ class RedisAnswerCache:
             return None
         try:
             with self._around("GET"):
-                held = await self._redis.get(_key(call, session_id, item))
-        except (RedisError, OSError) as error:
-            self._failed(error)
+                held = await self._connection.ask("GET", _key(call, session_id, item), within=_PATIENCE)
+        except _TROUBLE as trouble:
+            self._failed(trouble)
             return None
         answer = _read(held)
         self._succeeded(CacheEvent.MISS if answer is None else CacheEvent.HIT)
@@ -97,9 +74,10 @@ class RedisAnswerCache:
             return
         try:
             with self._around("SET"):
-                await self._redis.set(_key(call, session_id, item), _ENCODER.encode(answer), ex=_KEPT)
-        except (RedisError, OSError) as error:
-            self._failed(error)
+                key, kept = _key(call, session_id, item), _ENCODER.encode(answer)
+                await self._connection.ask("SET", key, kept, "EX", _KEPT, within=_PATIENCE)
+        except _TROUBLE as trouble:
+            self._failed(trouble)
         else:
             self._succeeded(CacheEvent.STORED)
 
@@ -112,8 +90,8 @@ class RedisAnswerCache:
             self._retry_at = now + _COOL_DOWN  # this call tries it; nobody else does meanwhile
         return True
 
-    def _failed(self, error: Exception) -> None:
-        if isinstance(error, MaxConnectionsError):  # ours are all at work: that says nothing about the cache
+    def _failed(self, trouble: Exception) -> None:
+        if isinstance(trouble, TooManyAsk):
             self._tell(CacheEvent.SPARED)
             return
         self._retry_at = time.monotonic() + _COOL_DOWN
@@ -142,5 +120,6 @@ def _key(call: Call, session_id: SessionId, item: str) -> str:
     return f"{_PREFIX}:{call.value}:{session_id.hex}:{item}"
 
 
+_TROUBLE: Final = (RedisAway, TooManyAsk, ResponseError)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(CachedAnswer)

@@ -8,6 +8,7 @@ import pytest
 from loyalty_adapters.memory.allowances import REMEMBERED, MemoryAllowances
 from loyalty_adapters.memory.clock import ManualClock
 from loyalty_adapters.redis.allowances import RedisAllowances
+from loyalty_adapters.redis.shared_connection import SharedConnection
 from loyalty_adapters.system_clock import SystemClock
 from loyalty_core.ports.allowances import Allowance, Allowances
 from tests.contracts.allowances_contract import SLOW, AllowancesContract
@@ -37,14 +38,15 @@ class TestMemoryAllowances(AllowancesContract):
 class TestRedisAllowances(AllowancesContract):
     @pytest.fixture
     async def allowances(self, redis_url: str) -> AsyncIterator[Allowances]:
-        allowances = RedisAllowances(redis_url)
-        yield allowances
-        await allowances.close()
+        connection = SharedConnection(redis_url)
+        yield RedisAllowances(connection)
+        await connection.close()
 
     async def test_processes_share_one_allowance(self, redis_url: str) -> None:
         """Three replicas that ask at once are granted the burst together, not each."""
-        replicas = [RedisAllowances(redis_url) for _ in range(3)]
+        connections = [SharedConnection(redis_url) for _ in range(3)]
+        replicas = [RedisAllowances(connection) for connection in connections]
         grants = await asyncio.gather(*(replicas[number % 3].take("till", SLOW) for number in range(300)))
         assert 50 == sum(grant.granted for grant in grants)
-        for replica in replicas:
-            await replica.close()
+        for connection in connections:
+            await connection.close()

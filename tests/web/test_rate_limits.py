@@ -191,16 +191,18 @@ async def test_a_redis_that_hangs_costs_little_and_is_found_again(database_url: 
             proxy.mode = Mode.BLACKHOLE
             assert ("client", 999) == standing(await service.get(STATUS))  # of this process's own
             assert allowances.is_away
-            waited: list[object] = []
-            allowances._ask = waited.append  # type: ignore[assignment]  # nobody waits for it any more
+            asked: list[object] = []
+            allowances.put = asked.append  # type: ignore[assignment,method-assign]  # noted, and never sent
             replies = await asyncio.gather(*(service.get(STATUS) for _ in range(50)))
             assert {404} == {reply.status for reply in replies}
-            assert [] == waited
-            del allowances._ask  # the class's own again
+            assert len(asked) < 10  # whether it is back, now and then; not by each call
+            del allowances.put  # the class's own again
             proxy.mode = Mode.PASS
             await soon(lambda: not allowances.is_away, "Redis is asked again")
-            # One less, or two: the question that was not answered may have been heard.
-            assert standing(await service.get(STATUS)) in {("client", 998), ("client", 997)}
+            # One less, or some more: the question that was not answered may have been heard, and counted calls ahead.
+            name, left = standing(await service.get(STATUS))
+            assert name == "client"
+            assert 999 - 1000 / 64 - 2 <= left <= 998
 
 
 async def test_a_redis_that_is_too_slow_is_degraded(database_url: str, redis_url: str, pdi: Pdi) -> None:

@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from loyalty_adapters.redis.allowances import RedisAllowances
+from loyalty_adapters.redis.shared_connection import SharedConnection
 from loyalty_core.ports.allowances import AllowancesAway
 from tests.contracts.allowances_contract import SLOW
 from tests.faults.proxy import FaultProxy, Mode, upstream_of
@@ -28,23 +29,29 @@ def changes() -> list[bool]:
 
 
 @pytest.fixture
-async def allowances(proxy: FaultProxy, changes: list[bool]) -> AsyncIterator[RedisAllowances]:
-    """Behind the proxy."""
-    allowances = RedisAllowances(f"redis://127.0.0.1:{proxy.port}/0", on_change=changes.append)
-    yield allowances
-    await allowances.close()
+async def connection(proxy: FaultProxy) -> AsyncIterator[SharedConnection]:
+    """Through the proxy."""
+    connection = SharedConnection(f"redis://127.0.0.1:{proxy.port}/0")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def allowances(connection: SharedConnection, changes: list[bool]) -> RedisAllowances:
+    return RedisAllowances(connection, on_change=changes.append)
 
 
 async def test_a_redis_that_was_started_anew_is_told_the_script(redis_url: str) -> None:
     """It knows no script any more, and has closed every connection; no call notices."""
-    allowances = RedisAllowances(redis_url)
+    connection = SharedConnection(redis_url)
+    allowances = RedisAllowances(connection)
     await allowances.take("till", SLOW)
     async with Redis.from_url(redis_url) as client:
         await client.script_flush()
         assert await client.client_kill_filter(_type="normal", skipme=True) >= 1
     assert (await allowances.take("till", SLOW)).granted
     assert not allowances.is_away
-    await allowances.close()
+    await connection.close()
 
 
 async def test_a_redis_that_is_silent_is_away_for_all(
@@ -99,19 +106,22 @@ async def test_who_gives_up_takes_nobody_along(allowances: RedisAllowances, prox
 
 async def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     """Away, at once."""
-    allowances = RedisAllowances(f"unix://{quote(str(tmp_path / 'none.sock'))}?db=0")
+    connection = SharedConnection(f"unix://{quote(str(tmp_path / 'none.sock'))}?db=0")
+    allowances = RedisAllowances(connection)
     for _ in range(2):
         with pytest.raises(AllowancesAway):
             await allowances.take("till", SLOW)
-    await allowances.close()
+    await connection.close()
 
 
-async def test_who_waits_at_the_end_is_told(allowances: RedisAllowances, proxy: FaultProxy) -> None:
+async def test_who_waits_at_the_end_is_told(
+    allowances: RedisAllowances, connection: SharedConnection, proxy: FaultProxy
+) -> None:
     """Nobody is left waiting for an answer when the connection is let go of."""
     proxy.mode = Mode.BLACKHOLE
     waiting = [asyncio.create_task(allowances.take("till", SLOW)) for _ in range(3)]
     await asyncio.sleep(0)
-    await allowances.close()
+    await connection.close()
     assert [True] * 3 == [
         isinstance(error, AllowancesAway) for error in await asyncio.gather(*waiting, return_exceptions=True)
     ]

@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from loyalty_adapters.redis.answer_cache import CacheEvent, RedisAnswerCache
+from loyalty_adapters.redis.shared_connection import SharedConnection
 from loyalty_core.ports.unit_of_work import Call
 from tests.contracts.answer_cache_contract import an_answer
 from tests.contracts.sales import new_session
@@ -32,44 +33,47 @@ async def cache(redis_url: str, proxy: FaultProxy, events: list[CacheEvent]) -> 
     """A cache behind the proxy, in this test process's own database."""
     parts = urlsplit(redis_url)
     number = parse_qs(parts.query)["db"][0] if parts.scheme == "unix" else parts.path.removeprefix("/")
-    cache = RedisAnswerCache(f"redis://127.0.0.1:{proxy.port}/{number}", on_event=events.append)
-    yield cache
-    await cache.close()
+    connection = SharedConnection(f"redis://127.0.0.1:{proxy.port}/{number}")
+    yield RedisAnswerCache(connection, on_event=events.append)
+    await connection.close()
 
 
 async def test_answers_are_kept_ten_minutes(redis_url: str) -> None:
     """Everything that is put has an end, and keys say which version of ours has written them."""
-    cache, client = RedisAnswerCache(redis_url), Redis.from_url(redis_url)
+    connection, client = SharedConnection(redis_url), Redis.from_url(redis_url)
+    cache = RedisAnswerCache(connection)
     session = new_session().id
     await cache.put(Call.FINALIZE, session, an_answer(), item="R-1")
     (key,) = await client.keys("loyalty:answer:*")
     assert f"loyalty:answer:1:finalize:{session.hex}:R-1".encode() == key
     assert 590 < await client.ttl(key) <= 600
-    await cache.close()
+    await connection.close()
     await client.aclose()
 
 
 async def test_what_we_did_not_write_is_a_miss(redis_url: str) -> None:
     """Garbage under our key is no answer, and no error."""
-    cache, client = RedisAnswerCache(redis_url), Redis.from_url(redis_url)
+    connection, client = SharedConnection(redis_url), Redis.from_url(redis_url)
+    cache = RedisAnswerCache(connection)
     session = new_session().id
     await client.set(f"loyalty:answer:1:finalize:{session.hex}:", b"\xc1 nonsense")
     assert await cache.get(Call.FINALIZE, session) is None
-    await cache.close()
+    await connection.close()
     await client.aclose()
 
 
 async def test_a_server_that_is_not_there_costs_nothing(tmp_path: Path) -> None:
     """A hundred calls without a server take a fraction of a second in all; only the first has tried it."""
     events: list[CacheEvent] = []
-    cache = RedisAnswerCache(f"unix://{quote(str(tmp_path / 'none.sock'))}?db=0", on_event=events.append)
+    connection = SharedConnection(f"unix://{quote(str(tmp_path / 'none.sock'))}?db=0")
+    cache = RedisAnswerCache(connection, on_event=events.append)
     begun = time.monotonic()
     for _ in range(50):
         assert await cache.get(Call.FINALIZE, new_session().id) is None
         await cache.put(Call.FINALIZE, new_session().id, an_answer())
     assert time.monotonic() - begun < 0.5
     assert [CacheEvent.FAILED, *[CacheEvent.SPARED] * 99] == events
-    await cache.close()
+    await connection.close()
 
 
 async def test_a_silent_server_is_given_up_on_soon(
