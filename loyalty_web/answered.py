@@ -1,14 +1,18 @@
 """Responses made of answers: encoded once, in the core, and sent byte for byte."""
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from litestar import Response
 from litestar.enums import MediaType
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
 from typing_extensions import override
 
 from loyalty_core.use_cases.answers import Answer, Recorded, encode
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
+
+_JSON: Final = (b"content-type", MediaType.JSON.value.encode())
 
 
 class Answered(Response[AnswerT], Generic[AnswerT]):
@@ -29,5 +33,27 @@ class Answered(Response[AnswerT], Generic[AnswerT]):
         return cls(recorded.answer, status_code, body=recorded.body, headers=marked)
 
     @override
-    def render(self, content: Any, media_type: str, enc_hook: Any = None) -> bytes:
-        return self._body
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
+        """What the framework sends. Its own can do much that no answer here needs, and costs as much as a decoding."""
+        headers = [
+            _JSON,
+            (b"content-length", b"%d" % len(self._body)),
+            *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
+        ]
+        # It is called, and nothing else is done with it.
+        return cast("ASGIResponse", _Sending(self.status_code or 0, headers, self._body))
+
+
+class _Sending:
+    """One whole answer as ASGI messages."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self._status = status
+        self._headers = headers
+        self._body = body
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})

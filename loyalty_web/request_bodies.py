@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ BODY_SECONDS: Final = "body_seconds"
 """The key in the application's state of how long a body may take to arrive."""
 
 _decoders: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {}
+_JSON: Final = b"application/json"
 _LONGEST_NAME: Final = 64
 _WHERE: Final = re.compile(r"(?P<what>.*) - at `(?P<path>\$.*)`", re.DOTALL)
 _TYPE: Final = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<found>[^`]*)`")
@@ -54,9 +56,10 @@ class JsonRequest(Request[Caller, ApiKey, State]):
             NotJson, BodyTooLarge, BodyTooSlow: see there.
             ValidationFailed: there is none.
         """
-        media_type, _ = self.content_type
-        if media_type != "application/json" or self.headers.get("content-encoding", "identity").lower() != "identity":
-            raise NotJson  # nothing is unpacked here: what a few bytes unpack to has no bound
+        if isinstance(self._body, bytes):  # read before: the framework asks whether there is one, and then for it
+            return self._body
+        if not _is_plain_json(self.scope["headers"]):
+            raise NotJson
         seconds: float = self.app.state[BODY_SECONDS]
         try:
             async with asyncio.timeout(seconds):
@@ -81,6 +84,17 @@ class JsonRequest(Request[Caller, ApiKey, State]):
         if parse_session_id(session_id) is not None:
             RequestFacts.of(self.scope).note(sessionId=session_id)
         return body
+
+
+def _is_plain_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the body is said to be JSON as it is. Nothing is unpacked: what a few bytes unpack to has no bound."""
+    is_json = False
+    for name, value in headers:
+        if name == b"content-type":
+            is_json = value.partition(b";")[0].strip().lower() == _JSON
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            return False
+    return is_json
 
 
 def decode(body: bytes, kind: type[Any]) -> Any:
