@@ -21,7 +21,10 @@ class Answered(Response[AnswerT], Generic[AnswerT]):
     def __init__(
         self, answer: AnswerT, status_code: int, *, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> None:
-        super().__init__(answer, status_code=status_code, media_type=MediaType.JSON, headers=headers)
+        # Not the framework's own, which prepares what only its `to_asgi_response` takes.
+        self.content = answer
+        self._status = status_code
+        self._headers = headers or {}
         self._body = encode(answer) if body is None else body
 
     @classmethod
@@ -38,10 +41,10 @@ class Answered(Response[AnswerT], Generic[AnswerT]):
         headers = [
             _JSON,
             (b"content-length", b"%d" % len(self._body)),
-            *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
+            *((name.lower().encode(), value.encode()) for name, value in self._headers.items()),
         ]
         # It is called, and nothing else is done with it.
-        return cast("ASGIResponse", _Sending(self.status_code or 0, headers, self._body))
+        return cast("ASGIResponse", _Sending(self._status, headers, self._body))
 
 
 class _Sending:

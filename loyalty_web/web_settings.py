@@ -69,7 +69,7 @@ class WatchSettings(Section, frozen=True, kw_only=True):
             most=1,
             meaning="Share of the traces that begin here that is recorded; a caller's `traceparent` goes before it",
         ),
-    ] = 0.05
+    ] = 0.01
     service_name: Annotated[str, Variable(name="OTEL_SERVICE_NAME", meaning="The service's name in traces")] = (
         "loyalty-service"
     )

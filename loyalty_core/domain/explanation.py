@@ -88,23 +88,16 @@ def explain(program: RewardProgram, basket: Basket, member: Member, at: datetime
     eligible_spend = weight * worth.spend_numerator * 10**program.minor_units // worth.spend_denominator
     return Explanation(
         quote=quote,
-        lines=_lines(program, decision, program.check_amount(basket.amount)),
+        lines=lines_of(decision, program, basket),
         promotions=explain_promotions(program, basket, member, at, decision),
         eligible_spend=unscale(eligible_spend, program.minor_units),
         below_minimum=decision.below_minimum,
     )
 
 
-def explain_lines(program: RewardProgram, basket: Basket, member: Member, at: datetime) -> tuple[LineExplanation, ...]:
-    """The lines of `explain` alone, for half of its price.
-
-    Raises:
-        InvalidBasket, RedemptionRefused, ValueError: as `calculate`.
-    """
-    return _lines(program, decide(program, basket, member, at), program.check_amount(basket.amount))
-
-
-def _lines(program: RewardProgram, decision: Decision, amount: int) -> tuple[LineExplanation, ...]:
+def lines_of(decision: Decision, program: RewardProgram, basket: Basket) -> tuple[LineExplanation, ...]:
+    """The lines of `explain` alone, for less than half of its price. `decision` is what `program` made of `basket`."""
+    amount = program.check_amount(basket.amount)
     order = sorted(range(len(decision.lines)), key=lambda position: decision.lines[position].sku)
     spend = share_out(amount, decision.spread.weights, order)
     discount = share_out(decision.discount, decision.spread.weights, order)

@@ -6,7 +6,6 @@ import msgspec
 from loyalty_core.domain.basket import Basket, BasketLine
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import HostRefusedUs, RedemptionNeedsHost, RejectedByHost
-from loyalty_core.domain.fingerprint import fingerprint
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
@@ -41,10 +40,6 @@ class Calculate(msgspec.Struct, frozen=True, kw_only=True):
     redeem_points: int = 0
     if_match: int | None = None
 
-    def fingerprint(self) -> str:
-        """What the call means within its session."""
-        return fingerprint(amount=self.amount, lines=self.lines, redeem_points=self.redeem_points)
-
 
 class _HostsWord(msgspec.Struct, frozen=True, kw_only=True):
     """What the host said of a basket, and of the customer where it had to be asked for that first."""
@@ -77,7 +72,7 @@ class CalculateRewards:
             InFlight, ConcurrentUpdate, Overloaded, StorageUnavailable, OutcomeUnknown: see there.
         """
         answer, _ = await self._flights.board(
-            ("calculate", command.caller, command.session_id, command.fingerprint(), command.if_match),
+            command,  # equal ones mean the same, however their numbers are written
             lambda: self._calculate(command),
             within=self._budgets.calculate + self._budgets.slack,
         )

@@ -1,22 +1,27 @@
 """Quotes by the program in force, and who has the last word on a figure."""
 
+from collections import OrderedDict
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from loyalty_core.domain.basket import Basket, InvalidBasket
-from loyalty_core.domain.explanation import LineExplanation, explain_lines
-from loyalty_core.domain.identifiers import CustomerId
+from loyalty_core.domain.explanation import LineExplanation, lines_of
+from loyalty_core.domain.identifiers import CustomerId, QuoteId
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.redemption import RedemptionRefused
-from loyalty_core.domain.rewards import calculate
+from loyalty_core.domain.rewards import Quote, calculate, quote_of
+from loyalty_core.domain.rewards_decision import Decision, decide
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
 from loyalty_core.ports.identifier_source import IdentifierSource
 from loyalty_core.ports.program_source import ProgramSource
 
-_ANYBODY = CustomerId("")
+_ANYBODY: Final = CustomerId("")
 """Whose points they are does not change them."""
+_REMEMBERED: Final = 256
+"""Quotes whose workings are at hand: more than a process works on at once."""
 
 
 class Authority(StrEnum):
@@ -28,6 +33,24 @@ class Authority(StrEnum):
     """Ours; the host is not asked for quotes and has to book our figure."""
 
 
+class _Workings:
+    """How quotes of a moment ago came about, until they are explained: nearly all are, by the call that made them."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[QuoteId, tuple[Quote, Decision]] = OrderedDict()
+
+    def keep(self, quote: SessionQuote, decision: Decision) -> None:
+        """Remember it; the oldest is forgotten."""
+        self._kept[quote.id] = quote.ours, decision
+        if len(self._kept) > _REMEMBERED:
+            self._kept.popitem(last=False)
+
+    def take(self, quote: SessionQuote) -> Decision | None:
+        """What led to these very figures, where that is known; it is known once."""
+        figures, decision = self._kept.pop(quote.id, (None, None))
+        return decision if figures is quote.ours else None
+
+
 class Pricing:
     """Computes session quotes."""
 
@@ -35,6 +58,7 @@ class Pricing:
         self._programs = programs
         self._identifiers = identifiers
         self._authority = authority
+        self._workings = _Workings()
 
     def asks_host(self, basket: Basket) -> bool:
         """Whether a quote of `basket` needs the host: always to spend points, else under its authority."""
@@ -46,20 +70,26 @@ class Pricing:
         Raises:
             ValidationFailed, RedemptionRefused: the program in force does not allow the amount or the redemption.
         """
-        program = self._programs.current()
-        return SessionQuote(
+        program, member = self._programs.current(), Member(customer, tier)
+        decision = decide(program, basket, member, at)
+        quote = SessionQuote(
             id=self._identifiers.quote_id(),
             basket=basket,
             tier=tier,
-            ours=calculate(program, basket, Member(customer, tier), at),
+            ours=quote_of(decision, program, basket, member, at),
         )
+        self._workings.keep(quote, decision)
+        return quote
 
     def lines(self, quote: SessionQuote) -> tuple[LineExplanation, ...]:
         """Our figures of `quote`, line by line; none once another program is in force than the one that made them."""
         program = self._programs.current()
         if program.content_hash != quote.ours.program_hash:
             return ()
-        return explain_lines(program, quote.basket, Member(_ANYBODY, quote.tier), quote.at)
+        decision = self._workings.take(quote)
+        if decision is None:
+            decision = decide(program, quote.basket, Member(_ANYBODY, quote.tier), quote.at)
+        return lines_of(decision, program, quote.basket)
 
     def confirmed(self, quote: SessionQuote, host: HostQuote | None) -> SessionQuote:
         """`quote` with the host's figures; provisional where the host could not be asked."""

@@ -20,6 +20,7 @@ from loyalty_web.cli.preflight import listen, refuse_to_start_in_vain
 from loyalty_web.container import Container
 from loyalty_web.draining import DrainingServer
 from loyalty_web.ending import EXIT_CODE, Ending
+from loyalty_web.garbage import collect_seldom
 from loyalty_web.hangups import answer_hangups, hold_hangups
 from loyalty_web.health import HealthMonitor
 from loyalty_web.http_protocol import ServiceConfig
@@ -90,7 +91,9 @@ def application() -> ASGIApp:
     _end_in_order(settings, container.health())
     answer_hangups(container.program_watch().look_now)
     lag = container.telemetry().metrics.loop_lag.set
-    return Watched(create_app(container), Watchdog(settings.watch.watchdog, on_lag=lag))
+    app = Watched(create_app(container), Watchdog(settings.watch.watchdog, on_lag=lag))
+    collect_seldom()
+    return app
 
 
 def _end_in_order(settings: Settings, monitor: HealthMonitor) -> None:

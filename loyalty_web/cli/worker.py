@@ -9,6 +9,7 @@ from loyalty_web.cli.plainly import plainly
 from loyalty_web.cli.preflight import refuse_to_start_in_vain
 from loyalty_web.container import Container
 from loyalty_web.ending import Ending
+from loyalty_web.garbage import collect_seldom
 from loyalty_web.hangups import answer_hangups, hold_hangups
 from loyalty_web.settings import read_settings
 from loyalty_web.translated_settings import log_form
@@ -48,6 +49,7 @@ async def _work(container: Container) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
     answer_hangups(container.program_watch().look_now)
+    collect_seldom()
     seconds = container.settings().watch.watchdog
     with Watchdog(seconds, on_lag=container.telemetry().metrics.loop_lag.set):
         await work_until(asked, container)

@@ -8,12 +8,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from loyalty_core.domain.basket import Basket, BasketLine
-from loyalty_core.domain.explanation import Explanation, explain, explain_lines
+from loyalty_core.domain.explanation import Explanation, explain, lines_of
 from loyalty_core.domain.explanation_outcomes import Outcome
 from loyalty_core.domain.member import Member
 from loyalty_core.domain.program import RewardProgram
 from loyalty_core.domain.redemption import RedemptionRefused
 from loyalty_core.domain.rewards import calculate
+from loyalty_core.domain.rewards_decision import decide
 from tests.properties.baskets import baskets, consistent_baskets, members, moments
 from tests.properties.programs import programs
 
@@ -37,7 +38,7 @@ def test_lines_sum_to_the_total(program: RewardProgram, basket: Basket, member: 
     if why is None:
         return
     quote = why.quote
-    assert why.lines == explain_lines(program, basket, member, at)
+    assert why.lines == lines_of(decide(program, basket, member, at), program, basket)
     assert calculate(program, basket, member, at) == quote
     assert basket.amount == sum(line.spend for line in why.lines)
     assert (quote.redemption.discount if quote.redemption else 0) == sum(line.discount for line in why.lines)
