@@ -3,17 +3,18 @@
 import asyncio
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.exceptions import InternalServerException
+from litestar.types import HTTPReceiveMessage
 from typing_extensions import override
 
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import ValidationFailed
-from loyalty_core.domain.identifiers import parse_session_id
+from loyalty_core.domain.identifiers import is_session_id
 from loyalty_core.ports.api_keys import ApiKey
 from loyalty_web.errors import BodyTooLarge, BodyTooSlow, NotJson
 from loyalty_web.json_numbers import convert_custom, exact_number
@@ -63,14 +64,28 @@ class JsonRequest(Request[Caller, ApiKey, State]):
         seconds: float = self.app.state[BODY_SECONDS]
         try:
             async with asyncio.timeout(seconds):
-                body = await super().body()
+                self._body = await self._received()
         except TimeoutError:
             raise BodyTooSlow(seconds) from None
-        except RequestEntityTooLarge:
-            raise BodyTooLarge(MAX_BODY_BYTES) from None
-        if not body:
+        if not self._body:
             raise ValidationFailed.of("body", "is empty; send a JSON object")
-        return body
+        return self._body
+
+    async def _received(self) -> bytes:
+        """All of the body, at most `MAX_BODY_BYTES`; one that says it is longer is not waited for."""
+        announced = next((value for name, value in self.scope["headers"] if name == b"content-length"), b"0")
+        if int(announced) > MAX_BODY_BYTES:
+            raise BodyTooLarge(MAX_BODY_BYTES)
+        body = b""
+        while True:
+            message = cast("HTTPReceiveMessage", await self.receive())
+            if message["type"] == "http.disconnect":
+                raise InternalServerException("the client has gone away before its body was there")
+            body = body + message["body"] if body else message["body"]
+            if len(body) > MAX_BODY_BYTES:
+                raise BodyTooLarge(MAX_BODY_BYTES)
+            if not message["more_body"]:
+                return body
 
     @override
     async def json(self) -> Any:
@@ -81,7 +96,7 @@ class JsonRequest(Request[Caller, ApiKey, State]):
         """
         body = decode(await self.body(), self.route_handler.parsed_fn_signature.parameters["data"].annotation)
         session_id = getattr(body, "session_id", "")
-        if parse_session_id(session_id) is not None:
+        if is_session_id(session_id):
             RequestFacts.of(self.scope).note(sessionId=session_id)
         return body
 

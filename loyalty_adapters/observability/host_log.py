@@ -2,6 +2,8 @@ from typing import Final
 
 import structlog
 
+from loyalty_adapters.observability.traces import Work
+
 _ROUTINE: Final = frozenset({"accepted", "rejected", "session_unknown"})
 """Endings that need nobody: what PDI said."""
 _HELD_BACK: Final = frozenset({"circuit_open", "token_circuit_open"})
@@ -11,14 +13,25 @@ _log = structlog.get_logger(context="PdiClient")
 
 
 class HostLog:
-    """One line for each call to PDI, and for each change of a circuit."""
+    """What is logged of PDI: what went wrong on a line of its own, the rest on the line of what it was asked for."""
 
     @staticmethod
-    def call_ended(endpoint: str, outcome: str, seconds: float, reason: str | None) -> None:
-        """One call ended. Neither what was sent nor what came back is told, but the stable word for what went wrong."""
-        write = _log.info if outcome in _ROUTINE or reason in _HELD_BACK else _log.warning
+    def call_ended(endpoint: str, outcome: str, seconds: float, reason: str | None, work: Work | None = None) -> None:
+        """One call ended. Neither what was sent nor what came back is told, but the stable word for what went wrong.
+
+        A routine ending is told on the line of `work`, where that is given: `pdiDuration`, in milliseconds, sums up its
+        calls.
+        """
+        is_routine, took = outcome in _ROUTINE or reason in _HELD_BACK, round(seconds * 1000, 1)
+        if work is not None:
+            before = work.facts.get("pdiDuration")
+            work.facts["pdiDuration"] = took + before if isinstance(before, float) else took
+            work.facts["pdiOutcome"] = str(outcome)
+            if is_routine:
+                return
+        write = _log.info if is_routine else _log.warning
         why = {} if reason is None else {"reason": reason}
-        write("PDI called", endpoint=endpoint, outcome=str(outcome), duration=round(seconds * 1000, 1), **why)
+        write("PDI called", endpoint=endpoint, outcome=str(outcome), duration=took, **why)
 
     @staticmethod
     def circuit_changed(circuit: str, old: str, new: str) -> None:

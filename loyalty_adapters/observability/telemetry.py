@@ -23,7 +23,7 @@ class TelemetryForm(msgspec.Struct, frozen=True, kw_only=True):
     """Names the process among its like in traces."""
     collector: str = ""
     """Base address of an OTLP/HTTP collector; without one nothing is recorded."""
-    ratio: float = 0.05
+    ratio: float = 0.01
     """Share of the traces that begin here and are recorded."""
 
 
@@ -44,7 +44,7 @@ class Telemetry:
         """A call to PDI ended: counted, logged, and said in its span."""
         self.host.call_ended(endpoint, outcome, seconds, reason)
         self.traces.pdi_ended(endpoint, outcome, seconds)
-        self._log.call_ended(endpoint, outcome, seconds, reason)
+        self._log.call_ended(endpoint, outcome, seconds, reason, self.traces.current())
 
     def circuit_changed(self, circuit: str, old: str, new: str) -> None:
         """A circuit of the PDI client changed: counted and logged."""

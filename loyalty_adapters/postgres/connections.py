@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import select
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -181,7 +180,7 @@ class ConnectionLane:
         """The connection that was given back last. The pool's own lending costs as much as a statement."""
         while self._resting:
             connection = self._resting.pop()
-            if _is_quiet(connection):
+            if connection.is_quiet():
                 return connection
             self._dying.append(connection)
         return None
@@ -193,7 +192,7 @@ class ConnectionLane:
             await self._bury()
             while True:
                 connection = await self._pool.getconn()
-                if _is_quiet(connection):
+                if connection.is_quiet():
                     return connection
                 await connection.close()
                 await self._pool.putconn(connection)
@@ -276,17 +275,6 @@ async def _meaning(error: psycopg.Error, connection: DirectConnection) -> Except
     if isinstance(meaning, ConnectionLost):
         await connection.close()
     return meaning
-
-
-def _is_quiet(connection: AsyncConnection) -> bool:
-    """Whether an idle connection has nothing to read: what a server has to say unasked is nearly always good-bye.
-
-    Costs a system call and no round trip, so it is asked at every checkout: after a restart of the database no call
-    meets one of the connections that died with it.
-    """
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)
 
 
 def _cut(connection: AsyncConnection) -> None:

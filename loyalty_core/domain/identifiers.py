@@ -56,9 +56,14 @@ def format_session_id(session_id: SessionId) -> str:
     return f"{_SESSION_PREFIX}{session_id.hex}"
 
 
+def is_session_id(text: str) -> bool:
+    """Whether a session could have that name."""
+    return _SESSION_ID.fullmatch(text) is not None
+
+
 def parse_session_id(text: str) -> SessionId | None:
     """The session id that `text` names, or None where no session could ever have that name."""
-    if _SESSION_ID.fullmatch(text) is None:
+    if not is_session_id(text):
         return None
     return SessionId(UUID(text.removeprefix(_SESSION_PREFIX)))
 

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from loyalty_core.domain.errors import InFlight
 
 ResultT = TypeVar("ResultT")
+
+_ALONE: Final[AbstractContextManager[object]] = nullcontext()
 
 
 class Flights:
@@ -36,15 +38,12 @@ class Flights:
             task = asyncio.ensure_future(self._fly(work))
             self._tasks[key] = task
             task.add_done_callback(lambda done: self._land(key, done))
-        try:
-            async with asyncio.timeout(within):
-                with self._around_waits() if joined else nullcontext():
-                    return await asyncio.shield(task), joined
-        except TimeoutError:
-            if task.done():
-                # It ended in the very turn of the loop in which the time did, or has timed out by itself.
-                return task.result(), joined
-            raise InFlight from None
+        with self._around_waits() if joined else _ALONE:
+            # A caller that is cancelled, or waits no longer, leaves the task alone.
+            await asyncio.wait((task,), timeout=within)
+        if not task.done():
+            raise InFlight
+        return task.result(), joined
 
     async def drain(self) -> None:
         """Return when every flight has landed, however it ended."""

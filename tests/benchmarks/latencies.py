@@ -1,7 +1,7 @@
 """What a call takes beyond what PDI takes of it, at half of the rate that can be had; and without PDI.
 
-The service logs how long each of its calls to PDI took, under the trace whose id the answer carries; what is left of
-the time that the POS waited is ours, the network's and the wait for a processor.
+The service logs how long each call waited for PDI, under the trace whose id the answer carries; what is left of the
+time that the POS waited is ours, the network's and the wait for a processor.
 """
 
 import json
@@ -24,7 +24,7 @@ _ADDED_P50: Final = 5.0
 _ADDED_P99: Final = 20.0
 _OPEN_P99: Final = 10.0
 _UNTIL_OPEN: Final = 40
-_PDI_CALLED: Final = b'"message":"PDI called"'
+_AT_PDI: Final = b'"pdiDuration":'
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,9 +100,9 @@ def at_pdi(log: Path, since: int) -> dict[str, float]:
     with log.open("rb") as lines:
         lines.seek(since)
         for line in lines:
-            if _PDI_CALLED in line:
+            if _AT_PDI in line:
                 fields: dict[str, Any] = json.loads(line)
-                spent[fields["traceId"]] += fields["duration"]
+                spent[fields["traceId"]] += fields["pdiDuration"]
     return spent
 
 

@@ -133,7 +133,7 @@ def counted(telemetry: Telemetry) -> Callable[[], Coroutine[None, None, None]]:
 
 
 def logged() -> Callable[[], Coroutine[None, None, None]]:
-    """The two lines of a finalize."""
+    """The line of a finalize."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device
         out = os.fdopen(os.dup(nowhere.fileno()), "w")
     traces = Tracing()
@@ -142,11 +142,11 @@ def logged() -> Callable[[], Coroutine[None, None, None]]:
 
     async def call() -> None:
         traces.begin(None)
-        log.info("PDI called", endpoint="finalize", outcome="accepted", duration=12.3)
         log.info(
             "Session finalized successfully", method="POST", route="/finalize", status=200, duration=20.1,
             sessionId="sess_01a20634b0af74ec97ead974684536a3", customerId="CUST-1", earnedPoints=450, client="demo",
             keyId="0123456789abcdef", fromStatus="calculated", toStatus="finalized", cause="host_accepted",
+            pdiDuration=12.3, pdiOutcome="accepted",
         )  # fmt: skip
 
     return call
