@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from loyalty_adapters.postgres.direct import DirectConnection, Row
 from loyalty_adapters.postgres.errors import ConnectionLost, translated
 from loyalty_adapters.postgres.settings import PostgresSettings
+from loyalty_adapters.postgres.waiting_line import WaitingLine
 from loyalty_core.domain.errors import Overloaded, StorageUnavailable
 from loyalty_core.ports.unit_of_work import Lane
 
@@ -94,7 +95,8 @@ class ConnectionLane:
         self._size = size
         self._settings = settings
         self._in_use = 0
-        self._waiting = 0
+        self._line = WaitingLine(settings.waiting, self._put_to_rest)
+        self._asking = 0  # the pool
         self._is_closing = False
         self._resting: list[DirectConnection] = []
         self._dying: list[DirectConnection] = []
@@ -139,8 +141,12 @@ class ConnectionLane:
     def stats(self) -> dict[str, int]:
         """The pool's counters, and how many connections are at work."""
         pool = self._pool.get_stats()
-        available = pool.get("pool_available", 0) + len(self._resting)
-        return {**pool, "pool_available": available, "connections_in_use": self._in_use}
+        return {
+            **pool,
+            "pool_available": pool.get("pool_available", 0) + len(self._resting),
+            "requests_waiting": pool.get("requests_waiting", 0) + len(self._line),
+            "connections_in_use": self._in_use,
+        }
 
     async def run(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
         """The rows of one statement in a transaction of its own, prepared; none where it returns nothing.
@@ -181,17 +187,28 @@ class ConnectionLane:
         while self._resting:
             connection = self._resting.pop()
             if connection.is_quiet():
+                self._in_use += 1
                 return connection
             self._dying.append(connection)
         return None
 
     async def _next(self) -> DirectConnection:
-        """One from the pool, as soon as it has one."""
-        self._waiting += 1  # first of all: from now on whatever is given back goes where this call waits for it
+        """The next that is given back, where all are at work; else one from the pool, as soon as it has one."""
+        deadline = asyncio.get_running_loop().time() + self._settings.acquire_timeout
+        if self._in_use >= self._size:
+            connection = await self._line.wait(deadline)
+            if connection is not None:  # from hand to hand: it has been at work all the time
+                return connection
+        connection = await self._pooled(deadline)
+        self._in_use += 1
+        return connection
+
+    async def _pooled(self, deadline: float) -> DirectConnection:
+        self._asking += 1  # first of all: from now on what is given back goes where this call waits for it
         try:
             await self._bury()
             while True:
-                connection = await self._pool.getconn()
+                connection = await self._pool.getconn(deadline - asyncio.get_running_loop().time())
                 if connection.is_quiet():
                     return connection
                 await connection.close()
@@ -200,21 +217,28 @@ class ConnectionLane:
             # With connections at work to spare, nobody holds up the caller but the database itself.
             raise (Overloaded() if self._in_use >= self._size else StorageUnavailable()) from None
         finally:
-            self._waiting -= 1
+            self._asking -= 1
 
     def _begin(self, connection: DirectConnection) -> asyncio.TimerHandle:
-        self._in_use += 1
         return asyncio.get_running_loop().call_later(self._deadline, _cut, connection)
 
     async def _end(self, connection: DirectConnection, guard: asyncio.TimerHandle) -> None:
         guard.cancel()
-        self._in_use -= 1
-        if self._waiting or self._is_closing or connection.closed or connection.is_old(_LIFETIME):
-            await self._pool.putconn(connection)  # who waits gets it; one that is of no use any more is replaced
-        else:
-            self._resting.append(connection)
+        if self._is_closing or connection.closed or connection.is_old(_LIFETIME):
+            self._in_use -= 1
+            self._line.dissolve()
+            await self._pool.putconn(connection)  # one that is of no use any more is replaced
+        elif self._asking:
+            self._in_use -= 1
+            await self._pool.putconn(connection)
+        elif not self._line.give(connection):
+            self._put_to_rest(connection)
         if self._dying:
             await self._bury()
+
+    def _put_to_rest(self, connection: DirectConnection) -> None:
+        self._in_use -= 1
+        self._resting.append(connection)
 
     async def _bury(self) -> None:
         """Let the pool replace what has died at rest."""

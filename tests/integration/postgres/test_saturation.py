@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import LiteralString
 
 import pytest
 
 from loyalty_adapters.postgres.connections import Connections
+from loyalty_adapters.postgres.reads import read
 from loyalty_adapters.postgres.row_addresses import RowAddresses
 from loyalty_adapters.postgres.sessions import PostgresSessions
 from loyalty_adapters.postgres.settings import PostgresSettings
@@ -22,6 +24,15 @@ async def small(database_url: str) -> AsyncIterator[Connections]:
     """Two connections for intake, one for outcomes, and three callers may wait."""
     settings = PostgresSettings(url=database_url, intake_connections=2, outcome_connections=1, waiting=3)
     async with Connections(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def crowded(database_url: str) -> AsyncIterator[Connections]:
+    """Two connections for a crowd."""
+    settings = PostgresSettings(url=database_url, intake_connections=2, outcome_connections=1, waiting=100)
+    async with Connections(settings) as opened:
+        await asyncio.gather(*(opened.intake.run("SELECT 1", {}) for _ in range(10)))
         yield opened
 
 
@@ -87,3 +98,46 @@ async def test_waiting_callers_are_served_when_a_connection_comes_back(small: Co
     found = await waiting
     assert found is not None
     assert session == found.session
+
+
+async def test_whoever_waits_longest_is_next(crowded: Connections) -> None:
+    """Connections go from hand to hand in the order of asking."""
+    served: list[int] = []
+
+    async def ask(number: int) -> None:
+        await crowded.intake.run("SELECT pg_sleep(0.001)", {})
+        served.append(number)
+
+    await asyncio.gather(*(ask(number) for number in range(40)))
+    assert all(abs(number - place) <= 1 for place, number in enumerate(served))  # two are served at a time
+    assert crowded.intake.stats()["connections_in_use"] == 0
+
+
+async def test_who_gives_up_takes_no_connection_along(crowded: Connections) -> None:
+    """Of a crowd some go away, at every moment of their wait; all others are served, and nothing is missing after."""
+
+    async def ask() -> bool:
+        return bool(await crowded.intake.run("SELECT 1", {}))
+
+    for moments in range(40):
+        crowd = [asyncio.create_task(ask()) for _ in range(8)]
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        for task in crowd[2::2]:
+            task.cancel()
+        heard = await asyncio.gather(*crowd, return_exceptions=True)
+        assert {True} == {answer for number, answer in enumerate(heard) if number == 0 or number % 2}
+    assert crowded.intake.stats()["connections_in_use"] == 0
+    assert all(await asyncio.gather(ask(), ask()))
+
+
+async def test_a_crowd_gets_past_a_connection_that_breaks(crowded: Connections) -> None:
+    """Whoever waited for one that was lost gets another: none is left standing in line."""
+
+    async def ask(statement: LiteralString) -> object:
+        return await read(crowded.intake, statement, {})
+
+    victims = [asyncio.create_task(ask("SELECT pg_terminate_backend(pg_backend_pid())")) for _ in range(2)]
+    crowd = [asyncio.create_task(ask("SELECT 1")) for _ in range(10)]
+    await asyncio.gather(*victims, return_exceptions=True)
+    assert [[(1,)]] * 10 == await asyncio.gather(*crowd)
