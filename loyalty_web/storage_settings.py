@@ -12,7 +12,7 @@ class DatabaseSettings(Section, frozen=True, kw_only=True):
     intake_connections: Annotated[
         int,
         Variable(name="DATABASE_CONNECTIONS", least=1, most=500, meaning="Connections of each process for new work"),
-    ] = 8
+    ] = 16
     outcome_connections: Annotated[
         int,
         Variable(

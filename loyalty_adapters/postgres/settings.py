@@ -6,7 +6,7 @@ class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     """A libpq URL. It may carry a password, so the repr does not show it."""
-    intake_connections: int = 8
+    intake_connections: int = 16
     outcome_connections: int = 4
     """Reserved for what the host has already been asked, so that outcomes never queue behind new work."""
     waiting: int = 200
