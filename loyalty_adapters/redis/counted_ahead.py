@@ -7,6 +7,8 @@ from loyalty_core.ports.allowances import Allowance, Grant
 
 GOOD_FOR: Final = 0.05
 """Seconds after which calls that have not come by then are lost: so late at most is a call granted that was counted."""
+_HORIZON: Final = 0.8 * GOOD_FOR
+"""Seconds whose calls are counted ahead: less than they are good for, so that hardly one is lost of a steady stream."""
 _MOST: Final = 64
 _REMEMBERED: Final = 4096
 """Names whose calls are known; the one that was asked about longest ago is forgotten."""
@@ -53,7 +55,7 @@ class CountedAhead:
         stock = self._stocks.get(name)
         if stock is None or now <= stock.since:
             return 0
-        return min(_MOST, int(stock.came * GOOD_FOR / (now - stock.since)))
+        return min(_MOST, int(stock.came * _HORIZON / (now - stock.since)))
 
     def put(self, name: str, allowance: Allowance, count: int, now: float, remaining: int, whole_after: float) -> None:
         """`count` calls were counted ahead; `remaining` are left at Redis beside them."""

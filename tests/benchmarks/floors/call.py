@@ -21,10 +21,11 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
+from loyalty_web.storage_settings import DatabaseSettings
 from tests.benchmarks.captured import Captured, Statement, filled
 from tests.benchmarks.floors.bodies import CalculateBody, FinalizeBody, IdentifyBody
 
-_CONNECTIONS: Final = 8
+_CONNECTIONS: Final = DatabaseSettings(url="").intake_connections
 _CONFIGURE: Final = """
 SELECT set_config('default_transaction_isolation', 'serializable', false), set_config('jit', 'off', false),
        set_config('plan_cache_mode', 'force_generic_plan', false)

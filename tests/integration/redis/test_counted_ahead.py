@@ -77,3 +77,14 @@ async def test_an_allowance_that_is_changed_counts_at_once(processes: list[Redis
     for _ in range(50):
         await processes[0].take("moved", ENDLESS)
     assert (await processes[0].take("moved", TIGHT)).remaining < 1000
+
+
+async def test_hardly_a_call_of_a_steady_stream_is_lost(processes: list[RedisAllowances]) -> None:
+    """What a client has used up in the end is what it was granted, and little more."""
+    granted = 0
+    for _ in range(300):
+        granted += (await processes[0].take("steady", ENDLESS)).granted
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(2 * GOOD_FOR)
+    left = (await processes[1].take("steady", ENDLESS)).remaining
+    assert granted <= ENDLESS.burst - left <= 1.25 * granted + 64
