@@ -21,6 +21,8 @@ SESSION: Final = "{sessionId}"
 _OK: Final = 200
 _REDIRECTION: Final = 300
 _FEW: Final = 50
+_BETWEEN_TWO: Final = 0.004
+"""Seconds between two terminals' connecting."""
 _HANG_UP: Final = 30.0
 """Seconds after which a terminal gives up on an answer."""
 
@@ -138,12 +140,16 @@ class Shop:
 
     async def open(self) -> Report:
         """Do the job."""
+        terminals = []
+        for _ in range(self._job.terminals):
+            terminals.append(await self._connected())
+            # Of many that knock at once one process takes all: the other sleeps, and each cost is another's.
+            await asyncio.sleep(_BETWEEN_TWO)
         self._began = time.perf_counter()
-        await asyncio.gather(*(self._work() for _ in range(self._job.terminals)))
+        await asyncio.gather(*map(self._work, terminals))
         return Report(seconds=time.perf_counter() - self._began, heard=self._heard)
 
-    async def _work(self) -> None:
-        terminal = await self._connected()
+    async def _work(self, terminal: Terminal) -> None:
         while (turn := self._take()) is not None:
             number, due = turn
             if (pause := due - time.perf_counter()) > 0:
