@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 
 from litestar import Litestar
 from litestar.datastructures import State
+from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
 
 from loyalty_web.authentication import Authentication
@@ -68,8 +69,13 @@ def create_litestar(container: Container) -> Litestar:
         dependencies=dependencies(container),
         # The order in which calls are judged: whose it is, how often, whether there is room, and only then its body.
         middleware=[
-            Authentication(container.keyring(), container.rate_limits(), container.origins()),
-            Saturation(container.admission()),
+            DefineMiddleware(
+                Authentication,
+                keyring=container.keyring(),
+                limits=container.rate_limits(),
+                origins=container.origins(),
+            ),
+            DefineMiddleware(Saturation, admission=container.admission()),
         ],
         exception_handlers=exception_handlers(),
         request_class=JsonRequest,

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from loyalty_core.ports.api_keys import ApiKey
@@ -21,19 +19,25 @@ _REQUIRED: Final = "required_scope"
 _BEARER: Final = "bearer "
 
 
-class Authentication(ASGIMiddleware):
+def is_open(scope: Scope) -> bool:
+    """Whether the route needs no key."""
+    return bool(scope["route_handler"].opt.get(OPEN_TO_ALL))
+
+
+class Authentication:
     """Puts the caller into ``scope["user"]`` and the key into ``scope["auth"]``, or refuses the call."""
 
-    scopes = (ScopeType.HTTP,)
-    exclude_opt_key = OPEN_TO_ALL
-
-    def __init__(self, keyring: Keyring, limits: RateLimits, origins: Origins) -> None:
+    def __init__(self, app: ASGIApp, keyring: Keyring, limits: RateLimits, origins: Origins) -> None:
+        self._app = app
         self._keyring = keyring
         self._limits = limits
         self._origins = origins
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge, and go on."""
+        if is_open(scope):
+            await self._app(scope, receive, send)
+            return
         facts = RequestFacts.of(scope)
         try:
             key = await self._key(scope)
@@ -48,7 +52,7 @@ class Authentication(ASGIMiddleware):
             raise ScopeMissing(required.value)
         scope["user"] = key.caller()
         scope["auth"] = key
-        await next_app(scope, receive, send)
+        await self._app(scope, receive, send)
 
     async def _key(self, scope: Scope) -> ApiKey:
         """The key that opens, or a refusal; for an address that sends too many others, without looking any up.

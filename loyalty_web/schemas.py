@@ -125,17 +125,9 @@ class CalculateRequest(Body, frozen=True, kw_only=True):
             ValidationFailed: a number of the basket breaks its bound.
             SessionNotFound: no session could have that name.
         """
-        lines = _lines(self.items)
         redeem = 0 if self.redeem_points is None else self.redeem_points.value
-        _check_basket("transactionAmount", self.transaction_amount.value, lines, redeem, program)
-        return Calculate(
-            caller=caller,
-            session_id=_session(self.session_id),
-            amount=self.transaction_amount.value,
-            lines=lines,
-            redeem_points=redeem,
-            if_match=if_match,
-        )
+        basket = _judged("transactionAmount", self.transaction_amount.value, _lines(self.items), redeem, program)
+        return Calculate.of(basket, caller=caller, session_id=_session(self.session_id), if_match=if_match)
 
 
 class FinalizeRequest(Body, frozen=True, kw_only=True):
@@ -163,7 +155,7 @@ class FinalizeRequest(Body, frozen=True, kw_only=True):
         check_external_id("transactionId", self.transaction_id)
         if self.quote_id is not None:
             check_external_id("quoteId", self.quote_id)
-        _check_basket("finalAmount", self.final_amount.value, lines or (), redeem, program)
+        _judged("finalAmount", self.final_amount.value, lines or (), redeem, program)
         if redeem and not self.apply_rewards:
             raise ValidationFailed.of("redeemPoints", "must be left out where applyRewards is false")
         return Finalize(
@@ -205,13 +197,13 @@ def _lines(items: list[ItemRequest] | None) -> tuple[BasketLine, ...]:
     return tuple(item.line() for item in items or ())
 
 
-def _check_basket(
+def _judged(
     amount_field: str, amount: Decimal, lines: tuple[BasketLine, ...], redeem_points: int, program: RewardProgram
-) -> None:
-    """Judge the basket's numbers as the core will, but before anything is looked up, and in the caller's words."""
+) -> Basket:
+    """The basket, its numbers judged as the core will, but before anything is looked up, and in the caller's words."""
     try:
         program.check_amount(amount)
-        Basket(amount=amount, lines=lines, channel=_NO_CHANNEL, redeem_points=redeem_points)
+        return Basket(amount=amount, lines=lines, channel=_NO_CHANNEL, redeem_points=redeem_points)
     except InvalidBasket as invalid:
         raise ValidationFailed.of(_in_callers_words(invalid.field_path, amount_field), invalid.reason) from None
 

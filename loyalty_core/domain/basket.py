@@ -1,5 +1,6 @@
 """What is being sold: the gross amount, the lines, the channel, and the points the customer wants to spend on it."""
 
+from copy import copy
 from decimal import Decimal
 from functools import cached_property
 from typing import Final, NamedTuple, TypeAlias
@@ -79,6 +80,18 @@ class Basket(msgspec.Struct, frozen=True, dict=True):
     def is_empty(self) -> bool:
         """Whether nothing is being sold: no lines and no amount. Such a basket earns nothing."""
         return not self.lines and not self.amount
+
+    def at(self, channel: ChannelId) -> "Basket":
+        """The same basket at another channel; its numbers are not judged again.
+
+        Raises:
+            InvalidBasket: no channel could have that name.
+        """
+        _check_name(("channel",), channel)
+        moved = copy(self)
+        msgspec.structs.force_setattr(moved, "channel", channel)
+        moved.__dict__["exact"] = self.exact
+        return moved
 
     @cached_property
     def exact(self) -> ExactBasket:

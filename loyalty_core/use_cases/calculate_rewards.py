@@ -1,12 +1,14 @@
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
+from typing import Final, Self
 
 import msgspec
 
 from loyalty_core.domain.basket import Basket, BasketLine
 from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import HostRefusedUs, RedemptionNeedsHost, RejectedByHost
-from loyalty_core.domain.identifiers import SessionId
+from loyalty_core.domain.identifiers import ChannelId, SessionId
 from loyalty_core.domain.session import Cause, Session
 from loyalty_core.domain.session_quote import HostQuote, SessionQuote
 from loyalty_core.ports.loyalty_host import (
@@ -29,8 +31,10 @@ from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.quote_answer import quote_answer
 from loyalty_core.use_cases.transitions import Transitions
 
+_ANYWHERE: Final = ChannelId("anywhere")
 
-class Calculate(msgspec.Struct, frozen=True, kw_only=True):
+
+class Calculate(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Quote the points of a basket. Repeatable until the sale is finalized."""
 
     caller: Caller
@@ -40,6 +44,29 @@ class Calculate(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[BasketLine, ...] = ()
     redeem_points: int = 0
     if_match: int | None = None
+
+    @classmethod
+    def of(cls, basket: Basket, *, caller: Caller, session_id: SessionId, if_match: int | None = None) -> Self:
+        """The command to quote a basket that was judged already; whatever channel it names is the session's then."""
+        command = cls(
+            caller=caller,
+            session_id=session_id,
+            amount=basket.amount,
+            lines=basket.lines,
+            redeem_points=basket.redeem_points,
+            if_match=if_match,
+        )
+        command.__dict__["basket"] = basket
+        return command
+
+    @cached_property
+    def basket(self) -> Basket:
+        """What is being sold, wherever that is: the session knows its channel.
+
+        Raises:
+            InvalidBasket: a value breaks its bound.
+        """
+        return Basket(amount=self.amount, lines=self.lines, channel=_ANYWHERE, redeem_points=self.redeem_points)
 
 
 class _HostsWord(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,12 +119,7 @@ class CalculateRewards:
             time = StoreTime(self._clock, loaded.now)
             session.check_version(command.if_match)
             session.check_open("calculateRewards", loaded.now)
-            basket = Basket(
-                amount=command.amount,
-                lines=command.lines,
-                channel=session.channel,
-                redeem_points=command.redeem_points,
-            )
+            basket = command.basket.at(session.channel)
             if session.quote is not None and session.quote.basket == basket:
                 return quote_answer(session.quote, self._pricing, session.version)
             # Our own program judges first: what it refuses, the host is not troubled with.
