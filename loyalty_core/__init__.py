@@ -117,7 +117,6 @@ from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatu
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
 from loyalty_core.use_cases.jobs import Batch, Job
 from loyalty_core.use_cases.keep_schedule import KeepSchedule
-from loyalty_core.use_cases.left_open import LeftOpen
 from loyalty_core.use_cases.list_sessions import ListOwnSessions, ListSessions, SessionPage, SessionSummary
 from loyalty_core.use_cases.loyalty import Loyalty, Policy
 from loyalty_core.use_cases.operate_delivery import Decision, OperateDelivery
@@ -200,7 +199,6 @@ __all__ = [
     "InvalidReturn",
     "Job",
     "KeepSchedule",
-    "LeftOpen",
     "LineExplanation",
     "LinePromotion",
     "LineShare",

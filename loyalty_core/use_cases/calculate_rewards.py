@@ -26,7 +26,6 @@ from loyalty_core.use_cases.access import load_for
 from loyalty_core.use_cases.answers import QuoteAnswer
 from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.flights import Flights
-from loyalty_core.use_cases.left_open import LeftOpen
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.quote_answer import quote_answer
 from loyalty_core.use_cases.transitions import Transitions
@@ -79,9 +78,7 @@ class _HostsWord(msgspec.Struct, frozen=True, kw_only=True):
 class CalculateRewards:
     """Quotes a basket by our program, and by the host's word where that counts or is needed."""
 
-    def __init__(
-        self, ports: Ports, *, flights: Flights, pricing: Pricing, budgets: Budgets, left_open: LeftOpen
-    ) -> None:
+    def __init__(self, ports: Ports, *, flights: Flights, pricing: Pricing, budgets: Budgets) -> None:
         self._store = ports.store
         self._host = ports.host
         self._clock = ports.clock
@@ -89,7 +86,6 @@ class CalculateRewards:
         self._flights = flights
         self._pricing = pricing
         self._budgets = budgets
-        self._left_open = left_open
         self._transitions = Transitions(ports)
 
     async def __call__(self, command: Calculate) -> QuoteAnswer:
@@ -144,7 +140,6 @@ class CalculateRewards:
         quoted = known.quoted(quote, now)
         cause = Cause.EMPTIED if quoted.quote is None else Cause.QUOTED
         await self._transitions.commit(SessionChange(before=session, after=quoted, cause=cause), snapshot=snapshot)
-        self._left_open.note(session.id)
         self._note_disagreement(quoted, quote)
         return quote_answer(quote, self._pricing, quoted.version)
 

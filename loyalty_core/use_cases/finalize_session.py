@@ -13,7 +13,6 @@ from loyalty_core.use_cases.budgets import Budgets, Deadline, StoreTime
 from loyalty_core.use_cases.finalize_answers import answer_now, answer_of_record, from_cache
 from loyalty_core.use_cases.finalize_figures import Finalize, figures_for
 from loyalty_core.use_cases.flights import Flights
-from loyalty_core.use_cases.left_open import LeftOpen
 from loyalty_core.use_cases.pricing import Pricing
 from loyalty_core.use_cases.sale_errand import SALE
 from loyalty_core.use_cases.session_answers import promised_answer, settled_answer
@@ -30,14 +29,7 @@ class FinalizeSession:
     """Records the intent, asks the host, records the outcome; or gives the answer of record."""
 
     def __init__(
-        self,
-        ports: Ports,
-        *,
-        flights: Flights,
-        pricing: Pricing,
-        settlement: Settlement,
-        budgets: Budgets,
-        left_open: LeftOpen,
+        self, ports: Ports, *, flights: Flights, pricing: Pricing, settlement: Settlement, budgets: Budgets
     ) -> None:
         self._store = ports.store
         self._host = ports.host
@@ -49,7 +41,6 @@ class FinalizeSession:
         self._pricing = pricing
         self._settlement = settlement
         self._budgets = budgets
-        self._left_open = left_open
         self._transitions = Transitions(ports)
 
     async def __call__(self, command: Finalize) -> Recorded[FinalizeAnswer]:
@@ -64,10 +55,9 @@ class FinalizeSession:
             ConcurrentUpdate, Overloaded, StorageUnavailable, OutcomeUnknown: see there.
         """
         meaning = command.fingerprint()
-        if not self._left_open.take(command.session_id):
-            cached = await self._cache.get(Call.FINALIZE, command.session_id)
-            if cached is not None and command.caller.may_see(cached.client, cached.channel):
-                return from_cache(cached, meaning)
+        cached = await self._cache.get(Call.FINALIZE, command.session_id)
+        if cached is not None and command.caller.may_see(cached.client, cached.channel):
+            return from_cache(cached, meaning)
         answer, joined = await self._flights.board(
             (Call.FINALIZE, command.caller, command.session_id, meaning, command.if_match),
             lambda: self._finalize(command, meaning),

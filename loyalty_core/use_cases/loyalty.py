@@ -16,7 +16,6 @@ from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus
 from loyalty_core.use_cases.identify_customer import IdentifyCustomer
-from loyalty_core.use_cases.left_open import LeftOpen
 from loyalty_core.use_cases.operate_delivery import OperateDelivery
 from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.pricing import Authority, Pricing
@@ -50,16 +49,8 @@ class Loyalty:
         self.flights = flights = flights or Flights()
         """The calls under way. Drain them before the ports are closed."""
         self.identify = IdentifyCustomer(ports, flights=flights, budgets=budgets, session_ttl=policy.session_ttl)
-        left_open = LeftOpen()
-        self.calculate = CalculateRewards(ports, flights=flights, pricing=pricing, budgets=budgets, left_open=left_open)
-        self.finalize = FinalizeSession(
-            ports,
-            flights=flights,
-            pricing=pricing,
-            settlement=settlement,
-            budgets=budgets,
-            left_open=left_open,
-        )
+        self.calculate = CalculateRewards(ports, flights=flights, pricing=pricing, budgets=budgets)
+        self.finalize = FinalizeSession(ports, flights=flights, pricing=pricing, settlement=settlement, budgets=budgets)
         self.give_back = ReturnPurchase(
             ports, flights=flights, programs=programs, settlement=settlement, budgets=budgets
         )

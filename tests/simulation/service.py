@@ -27,7 +27,6 @@ from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
-from loyalty_core.use_cases.left_open import LeftOpen
 from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.pricing import Authority, Pricing
 from loyalty_core.use_cases.programs import SaleProgram
@@ -166,11 +165,8 @@ class WebProcess:
         self.flights: Final = WatchedFlights(shared.build.flights(), process, shared.judge)
         asking: dict[str, Any] = {"flights": self.flights, "budgets": BUDGETS}
         self._identify = IdentifyCustomer(ports, **asking, session_ttl=shared.session_ttl)
-        left_open = LeftOpen()
-        self._calculate = CalculateRewards(ports, **asking, pricing=pricing, left_open=left_open)
-        self._finalize = shared.build.finalize(
-            ports, **asking, pricing=pricing, settlement=settlement, left_open=left_open
-        )
+        self._calculate = CalculateRewards(ports, **asking, pricing=pricing)
+        self._finalize = shared.build.finalize(ports, **asking, pricing=pricing, settlement=settlement)
         self._return = ReturnPurchase(ports, **asking, programs=parts.sale_program, settlement=settlement)
         self._cancel = CancelSession(ports)
         self._status = GetSessionStatus(ports, pricing=pricing, settlement=settlement, budgets=BUDGETS)

@@ -9,7 +9,7 @@ from tests.simulation.faults import Fault, OneFault
 from tests.simulation.scenario import Scenario
 from tests.simulation.service import Build
 
-_HISTORIES: Final = (5, 10, 60)
+_HISTORIES: Final = (3, 11, 20)
 """Quiet ones, with sales, redemptions and returns."""
 _POINTS: Final = frozenset(
     {

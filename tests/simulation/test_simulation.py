@@ -82,7 +82,7 @@ def test_a_seed_is_a_history(seed: int) -> None:
 
 def test_a_broken_promise_is_noticed() -> None:
     """The ledger check itself can fail: a booking behind our back is one too many."""
-    scenario = Scenario(5, Build())
+    scenario = Scenario(1, Build())
     scenario.run()
     ledger = scenario.views.pdi.ledger
     assert ledger

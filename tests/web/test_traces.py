@@ -67,7 +67,7 @@ async def test_a_sale_from_the_till_to_pdi(traced: Traced, pdi: Pdi) -> None:
     parts = [span for span in traced.spans() if span.parent and request.context == span.parent]
     names = [span.name for span in parts]
     assert ["PDI finalize"] == [name for name in names if name.startswith("PDI")]
-    assert {"SET", "UPDATE sessions"} <= set(names)
+    assert {"GET", "SET", "UPDATE sessions"} <= set(names)
     call = traced.of("PDI finalize")
     assert {"pdi.endpoint": "finalize", "pdi.outcome": "accepted"} == dict(call.attributes or {})
     assert call.context is not None

@@ -36,7 +36,6 @@ from loyalty_core.use_cases.finalize_session import FinalizeSession
 from loyalty_core.use_cases.flights import Flights
 from loyalty_core.use_cases.get_session_status import GetSessionStatus, GetStatus
 from loyalty_core.use_cases.identify_customer import Identify, IdentifyCustomer
-from loyalty_core.use_cases.left_open import LeftOpen
 from loyalty_core.use_cases.operate_delivery import OperateDelivery
 from loyalty_core.use_cases.patience import SettlementPolicy
 from loyalty_core.use_cases.pricing import Authority, Pricing
@@ -203,11 +202,8 @@ class Shop:
         asking: dict[str, Any] = {"flights": self.flights, "budgets": BUDGETS}
         settling: dict[str, Any] = {"settlement": self.settlement, "budgets": BUDGETS}
         self.identify = IdentifyCustomer(ports, **asking, session_ttl=TTL)
-        self.left_open = LeftOpen()
-        self.calculate = CalculateRewards(ports, **asking, pricing=self.pricing, left_open=self.left_open)
-        self.finalize = FinalizeSession(
-            ports, **settling, flights=self.flights, pricing=self.pricing, left_open=self.left_open
-        )
+        self.calculate = CalculateRewards(ports, **asking, pricing=self.pricing)
+        self.finalize = FinalizeSession(ports, **settling, flights=self.flights, pricing=self.pricing)
         self.give_back = ReturnPurchase(ports, **settling, flights=self.flights, programs=sale_program)
         self.cancel = CancelSession(ports)
         self.operate = OperateDelivery(ports)
