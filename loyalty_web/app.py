@@ -27,8 +27,8 @@ from loyalty_web.edge import Edge
 from loyalty_web.one_program import OneProgram
 from loyalty_web.openapi import configuration
 from loyalty_web.problem_details import exception_handlers
-from loyalty_web.providers import dependencies
-from loyalty_web.request_bodies import BODY_SECONDS, MAX_BODY_BYTES, JsonRequest
+from loyalty_web.providers import dependencies, desk_of
+from loyalty_web.request_bodies import BODY_SECONDS, DESK, MAX_BODY_BYTES, JsonRequest
 from loyalty_web.saturation import Saturation
 from loyalty_web.transport_headers import TransportHeaders
 
@@ -80,7 +80,7 @@ def create_litestar(container: Container) -> Litestar:
         exception_handlers=exception_handlers(),
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
-        state=State({BODY_SECONDS: container.settings().web.body_seconds}),
+        state=State({BODY_SECONDS: container.settings().web.body_seconds, DESK: desk_of(container)}),
         lifespan=[lifespan],
         openapi_config=configuration(),
         logging_config=None,

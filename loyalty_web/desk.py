@@ -6,8 +6,8 @@ from loyalty_core.use_cases.loyalty import Loyalty
 class Desk:
     """Where a sale's calls are served: whose call it is, the program in force for it, and what can be asked for.
 
-    One thing on purpose: of several that a handler asks for, Litestar makes each in a task of its own, and three tasks
-    cost more than decoding, judging and encoding the call together.
+    A request has it, and no handler asks to be given it: what Litestar does to give something to a handler costs more
+    than decoding, judging and encoding the call together.
     """
 
     __slots__ = ("caller", "loyalty", "program")

@@ -19,7 +19,6 @@ def dependencies(container: Container) -> dict[str, Provide]:
     """Everything a handler may name as a parameter."""
     return {
         "caller": Provide(_caller, sync_to_thread=False),
-        "desk": Provide(_desk_of(container), sync_to_thread=False),
         "list_sessions": _from(container.list_sessions),
         "monitor": _from(container.health),
         "metrics_text": Provide(lambda: container.telemetry().registry, sync_to_thread=False),
@@ -35,9 +34,11 @@ def _from(make: Callable[[], ThingT]) -> Provide:
     return Provide(give, sync_to_thread=False)
 
 
-def _desk_of(container: Container) -> Callable[[Request[Caller, ApiKey, State]], Desk]:
-    def desk(request: Request[Caller, ApiKey, State]) -> Desk:
-        return Desk(request.user, container.programs().current(), container.loyalty())
+def desk_of(container: Container) -> Callable[[Caller], Desk]:
+    """What gives each call of a sale its desk, the program in force for it included."""
+
+    def desk(caller: Caller) -> Desk:
+        return Desk(caller, container.programs().current(), container.loyalty())
 
     return desk
 

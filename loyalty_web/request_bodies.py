@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
 import msgspec
@@ -16,6 +16,7 @@ from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import ValidationFailed
 from loyalty_core.domain.identifiers import is_session_id
 from loyalty_core.ports.api_keys import ApiKey
+from loyalty_web.desk import Desk
 from loyalty_web.errors import BodyTooLarge, BodyTooSlow, NotJson
 from loyalty_web.json_numbers import convert_custom, exact_number
 from loyalty_web.request_facts import RequestFacts
@@ -23,6 +24,9 @@ from loyalty_web.request_facts import RequestFacts
 MAX_BODY_BYTES: Final = 256 * 1024
 BODY_SECONDS: Final = "body_seconds"
 """The key in the application's state of how long a body may take to arrive."""
+
+DESK: Final = "desk"
+"""The key of what makes a caller's desk."""
 
 _decoders: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {}
 _JSON: Final = b"application/json"
@@ -48,6 +52,12 @@ class JsonRequest(Request[Caller, ApiKey, State]):
     """A request whose body, where its handler takes one, is a bounded JSON document."""
 
     __slots__ = ()
+
+    @property
+    def desk(self) -> Desk:
+        """Where the call is served."""
+        at: Callable[[Caller], Desk] = self.app.state[DESK]
+        return at(self.user)
 
     @override
     async def body(self) -> bytes:

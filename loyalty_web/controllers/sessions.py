@@ -1,18 +1,15 @@
 from typing import Annotated, Final
 
-from litestar import Request, get, post
-from litestar.datastructures import State
-from litestar.di import NamedDependency
+from litestar import get, post
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPTED
 
-from loyalty_core.domain.caller import Caller
 from loyalty_core.domain.errors import SessionNotFound
 from loyalty_core.domain.identifiers import parse_session_id
 from loyalty_core.domain.purchase_return import ReturnStatus
 from loyalty_core.domain.session import SessionStatus
-from loyalty_core.ports.api_keys import ApiKey, Scope
+from loyalty_core.ports.api_keys import Scope
 from loyalty_core.use_cases.answers import (
     CancelAnswer,
     FinalizeAnswer,
@@ -25,8 +22,8 @@ from loyalty_core.use_cases.get_session_status import GetStatus
 from loyalty_web.answered import Answered
 from loyalty_web.authentication import requires
 from loyalty_web.conditional import entity_tag, expected_version
-from loyalty_web.desk import Desk
 from loyalty_web.openapi_responses import accepted, problems
+from loyalty_web.request_bodies import JsonRequest
 from loyalty_web.request_facts import RequestFacts
 from loyalty_web.return_schemas import ReturnGoodsRequest
 from loyalty_web.schemas import CalculateRequest, CancelRequest, FinalizeRequest, IdentifyRequest
@@ -54,9 +51,10 @@ SessionInQuery = Annotated[str, QueryParameter(name="sessionId", description="Th
                          "concurrent_update", "pdi_unauthorized"))  # fmt: skip
 async def identify(
     data: JSONBody[IdentifyRequest],
-    desk: NamedDependency[Desk],
+    request: JsonRequest,
 ) -> Answered[IdentifyAnswer]:
     """Repeating the call gives the first answer, byte for byte, with `Idempotent-Replayed: true`."""
+    desk = request.desk
     return Answered.recorded(await desk.loyalty.identify(data.command(desk.caller)), HTTP_201_CREATED)
 
 
@@ -67,10 +65,11 @@ async def identify(
                          "pdi_unauthorized"))  # fmt: skip
 async def calculate_rewards(
     data: JSONBody[CalculateRequest],
-    desk: NamedDependency[Desk],
+    request: JsonRequest,
     if_match: IfMatch = None,
 ) -> Answered[QuoteAnswer]:
     """Repeatable until the sale is finalized; a basket equal to the one last quoted gets that quote again."""
+    desk = request.desk
     quote = await desk.loyalty.calculate(data.command(desk.caller, desk.program, expected_version(if_match)))
     return Answered(quote, HTTP_200_OK)
 
@@ -83,10 +82,11 @@ async def calculate_rewards(
                             "concurrent_update", "redemption_needs_pdi", "pdi_unauthorized")})  # fmt: skip
 async def finalize(
     data: JSONBody[FinalizeRequest],
-    desk: NamedDependency[Desk],
+    request: JsonRequest,
     if_match: IfMatch = None,
 ) -> Answered[FinalizeAnswer]:
     """200: booked. 202: it settles exactly once, or ends `failed` with PDI's reason; ask for the status."""
+    desk = request.desk
     recorded = await desk.loyalty.finalize(data.command(desk.caller, desk.program, expected_version(if_match)))
     if recorded.answer.status is not SessionStatus.FINALIZING:
         return Answered.recorded(recorded, HTTP_200_OK)
@@ -99,10 +99,11 @@ async def finalize(
                          "illegal_transition", "concurrent_update"))  # fmt: skip
 async def cancel(
     data: JSONBody[CancelRequest],
-    desk: NamedDependency[Desk],
+    request: JsonRequest,
     if_match: IfMatch = None,
 ) -> Answered[CancelAnswer]:
     """Possible while nothing has been sent to PDI for it."""
+    desk = request.desk
     return Answered(await desk.loyalty.cancel(data.command(desk.caller, expected_version(if_match))), HTTP_200_OK)
 
 
@@ -110,15 +111,15 @@ async def cancel(
       response_description="The session.",
      responses=problems("session_not_found", body=False))  # fmt: skip
 async def get_session_status(
-    desk: NamedDependency[Desk],
+    request: JsonRequest,
     session_id: SessionInQuery,
-    request: Request[Caller, ApiKey, State],
 ) -> Answered[StatusAnswer]:
     """State, points, and how far the delivery to PDI has come; the `ETag` is what `If-Match` takes."""
     name = parse_session_id(session_id)
     if name is None:
         raise SessionNotFound
     RequestFacts.of(request.scope).note(sessionId=session_id)
+    desk = request.desk
     status = await desk.loyalty.status(GetStatus(caller=desk.caller, session_id=name))
     return Answered(status, HTTP_200_OK, headers={"ETag": entity_tag(status.version)})
 
@@ -131,13 +132,14 @@ async def get_session_status(
                             "pdi_unauthorized")})  # fmt: skip
 async def return_goods(
     data: JSONBody[ReturnGoodsRequest],
-    desk: NamedDependency[Desk],
+    request: JsonRequest,
     if_match: IfMatch = None,
 ) -> Answered[ReturnAnswer]:
     """200: PDI has taken the points back. 202: it does exactly once, or the return ends `rejected`; ask for the status.
 
     Points go back by the share of the sale that comes back; when everything has come back, exactly what was booked.
     """
+    desk = request.desk
     recorded = await desk.loyalty.give_back(data.command(desk.caller, desk.program, expected_version(if_match)))
     if recorded.answer.status is not ReturnStatus.ACCEPTED:
         return Answered.recorded(recorded, HTTP_200_OK)
