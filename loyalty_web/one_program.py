@@ -16,5 +16,8 @@ class OneProgram:
         if scope["type"] != ScopeType.HTTP:  # the lifespan is no call, and outlives every program
             await self._app(scope, receive, send)
             return
-        with self._programs.held():
+        held = self._programs.hold()
+        try:
             await self._app(scope, receive, send)
+        finally:
+            self._programs.let_go(held)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import Final
 
@@ -75,14 +75,22 @@ class ProgramInForce:
         """See `ProgramSource.current`: inside `held`, always the same."""
         return self._held.get() or self._program
 
+    def hold(self) -> "Token[RewardProgram | None]":
+        """Keep the program in force for this task, and those it starts, whatever is put in its place."""
+        return self._held.set(self._program)
+
+    def let_go(self, held: "Token[RewardProgram | None]") -> None:
+        """The program in force is the one that is in force again."""
+        self._held.reset(held)
+
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the program in force for one call, tasks that it starts included, whatever is put in its place."""
-        token = self._held.set(self._program)
+        """Hold it for as long as the block runs."""
+        held = self.hold()
         try:
             yield
         finally:
-            self._held.reset(token)
+            self.let_go(held)
 
     async def put(self, program: RewardProgram) -> None:
         """Put `program` in force, once its content is in the archive: no quote is made that could not be explained.

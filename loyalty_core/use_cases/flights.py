@@ -35,7 +35,7 @@ class Flights:
         task = self._tasks.get(key)
         joined = task is not None
         if task is None:
-            task = asyncio.ensure_future(self._fly(work))
+            task = asyncio.ensure_future(work())
             self._tasks[key] = task
             task.add_done_callback(lambda done: self._land(key, done))
         with self._around_waits() if joined else _ALONE:
@@ -49,10 +49,6 @@ class Flights:
         """Return when every flight has landed, however it ended."""
         while self._tasks:
             await asyncio.wait(tuple(self._tasks.values()))
-
-    @staticmethod
-    async def _fly(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
-        return await work()
 
     def _land(self, key: Hashable, task: asyncio.Task[Any]) -> None:
         del self._tasks[key]
