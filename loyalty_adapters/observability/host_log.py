@@ -25,7 +25,7 @@ class HostLog:
         is_routine, took = outcome in _ROUTINE or reason in _HELD_BACK, round(seconds * 1000, 1)
         if work is not None:
             before = work.facts.get("pdiDuration")
-            work.facts["pdiDuration"] = took + before if isinstance(before, float) else took
+            work.facts["pdiDuration"] = round(before + took, 1) if isinstance(before, float) else took
             work.facts["pdiOutcome"] = str(outcome)
             if is_routine:
                 return

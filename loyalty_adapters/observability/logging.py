@@ -78,8 +78,7 @@ class _Lines:
     def __init__(self, form: LogForm, traces: TraceContext) -> None:
         self._key = None if form.customer_id_key is None else form.customer_id_key.encode()
         self._traces = traces
-        self._second = 0
-        self._second_text = ""
+        self._second = (0, "")
         self._write: Callable[[EventDict], str] = _for_people if form.readable else _as_json
 
     def __call__(self, _: WrappedLogger, method: str, event: EventDict) -> str:
@@ -107,11 +106,12 @@ class _Lines:
 
     def _now(self) -> str:
         """The time in UTC, to the millisecond. All but the end of it is the same for a second."""
-        now = time.time_ns()
-        second, rest = divmod(now, 1_000_000_000)
-        if second != self._second:
-            self._second, self._second_text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._second_text}.{rest // 1_000_000:03}Z"
+        second, rest = divmod(time.time_ns(), 1_000_000_000)
+        known, text = self._second
+        if second != known:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second, text  # at once: other threads write lines, too
+        return f"{text}.{rest // 1_000_000:03}Z"
 
     def _customer(self, customer_id: str) -> str:
         if self._key is None:

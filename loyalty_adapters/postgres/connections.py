@@ -5,19 +5,13 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from datetime import datetime
 from typing import Any, Final, LiteralString, Self, TypeAlias
-from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.adapt import AdaptersMap
-from psycopg.types.datetime import DatetimeBinaryDumper
-from psycopg.types.json import set_json_loads
-from psycopg.types.numeric import Int8BinaryDumper
-from psycopg.types.uuid import UUIDBinaryDumper
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from loyalty_adapters.postgres.adaptation import adapters
 from loyalty_adapters.postgres.direct import DirectConnection, Row
 from loyalty_adapters.postgres.errors import ConnectionLost, translated
 from loyalty_adapters.postgres.settings import PostgresSettings
@@ -43,38 +37,6 @@ SELECT set_config('default_transaction_isolation', 'serializable', false),
 _SILENCE: Final = 1.0  # seconds that a server may be late with its own timeout before it counts as gone
 _RECONNECT: Final = 2.0  # seconds; short, so that a database that is back is found by the next call that wants it
 _LIFETIME: Final = 3600.0
-
-
-class _UntypedInteger(Int8BinaryDumper):
-    """Integers in one width, without a type of their own: the statement says what each parameter is.
-
-    NULL has no type either. Otherwise each pattern of NULLs, and of small and large numbers, would be a prepared
-    statement of its own.
-    """
-
-    oid = 0
-
-
-class _UntypedTime(DatetimeBinaryDumper):
-    oid = 0
-
-
-class _UntypedUuid(UUIDBinaryDumper):
-    oid = 0
-
-
-def _adapters() -> AdaptersMap:
-    adapters = AdaptersMap(psycopg.adapters)
-    adapters.register_dumper(int, _UntypedInteger)
-    adapters.register_dumper(datetime, _UntypedTime)
-    adapters.register_dumper(UUID, _UntypedUuid)
-    set_json_loads(_undecoded, adapters)
-    return adapters
-
-
-def _undecoded(document: str | bytes) -> bytes:
-    """JSON as it was stored; it is decoded where its type is known."""
-    return document.encode() if isinstance(document, str) else document
 
 
 class ConnectionLane:
@@ -116,7 +78,7 @@ class ConnectionLane:
             kwargs={
                 "autocommit": True,
                 "prepare_threshold": 0,
-                "context": _adapters(),
+                "context": adapters(),
                 "application_name": f"loyalty-{name}",
                 "connect_timeout": settings.connect_timeout,
                 "keepalives_idle": 10,

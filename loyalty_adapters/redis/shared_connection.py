@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextvars import Context
 from typing import Any, Final, Protocol, TypeAlias
 
+import structlog
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -20,6 +21,8 @@ MOST_WAITING: Final = 1024
 """Questions that wait for the write after this one; bounds what a slow Redis can pile up."""
 
 Command: TypeAlias = Sequence[str | bytes | int | float]
+
+_log = structlog.get_logger(context="SharedConnection")
 
 
 class RedisAway(Exception):
@@ -134,7 +137,7 @@ class SharedConnection:
             raise
         else:
             for question, reply in zip(questions, replies, strict=True):
-                question.answered(reply)
+                _tell(question, reply)
 
     async def _say(self, commands: Sequence[Command]) -> list[Any]:
         if self._connection is not None:
@@ -191,6 +194,14 @@ async def _reply(connection: AbstractConnection) -> Any:
         return await connection.read_response()
     except ResponseError as refusal:
         return refusal
+
+
+def _tell(question: Question, reply: Any) -> None:
+    try:
+        question.answered(reply)
+    except Exception as error:  # noqa: BLE001 - a fault of one must not leave it, or the others, waiting for ever
+        _log.error("What Redis said was not understood", error=type(error).__name__)
+        question.failed()
 
 
 def _fail(questions: Sequence[Question]) -> None:

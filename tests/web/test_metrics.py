@@ -48,7 +48,7 @@ async def test_a_sale_is_counted(service: Service) -> None:
     booked = {"from": "finalizing", "to": "finalized", "cause": "host_accepted"}
     assert 1 == found[_named("loyalty_session_transitions_total", **booked)]
     assert 1 == found[_named("loyalty_circuit_state", circuit="pdi", state="CLOSED")]
-    assert 8 == found[_named("loyalty_database_connections", lane="intake")]
+    assert 16 == found[_named("loyalty_database_connections", lane="intake")]
 
 
 async def test_replays_and_refusals_are_counted(service: Service) -> None:

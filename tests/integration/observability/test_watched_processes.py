@@ -144,5 +144,5 @@ async def test_a_worker_is_scraped_on_a_port_of_its_own(database_url: str, redis
                 return await scraper.total("loyalty_dependency_up") == 3
 
             await _eventually(all_up)
-            assert 12 == await scraper.total("loyalty_database_connections")
+            assert 20 == await scraper.total("loyalty_database_connections")
     assert 0 == worker.returncode
