@@ -2,12 +2,12 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from redis.exceptions import ResponseError
 
-from loyalty_adapters.redis.shared_connection import RedisAway, SharedConnection, TooManyAsk
+from loyalty_adapters.redis.shared_connection import Command, RedisAway, SharedConnection, TooManyAsk
 from loyalty_core.domain.identifiers import SessionId
 from loyalty_core.ports.answer_cache import CachedAnswer
 from loyalty_core.ports.unit_of_work import Call
@@ -69,17 +69,21 @@ class RedisAnswerCache:
         return answer
 
     async def put(self, call: Call, session_id: SessionId, answer: CachedAnswer, *, item: str = "") -> None:
-        """See `AnswerCache.put`."""
+        """See `AnswerCache.put`. It is on its way when this returns: no POS waits for Redis to have taken it."""
         if not self._may_ask():
             return
+        command = ("SET", _key(call, session_id, item), _ENCODER.encode(answer), "EX", _KEPT)
         try:
             with self._around("SET"):
-                key, kept = _key(call, session_id, item), _ENCODER.encode(answer)
-                await self._connection.ask("SET", key, kept, "EX", _KEPT, within=_PATIENCE)
-        except _TROUBLE as trouble:
+                self._connection.put(_Put(command, self._was_put))
+        except TooManyAsk as trouble:
             self._failed(trouble)
-        else:
+
+    def _was_put(self, trouble: Exception | None) -> None:
+        if trouble is None:
             self._succeeded(CacheEvent.STORED)
+        else:
+            self._failed(trouble)
 
     def _may_ask(self) -> bool:
         now = time.monotonic()
@@ -104,6 +108,26 @@ class RedisAnswerCache:
     def _tell(self, event: CacheEvent) -> None:
         if self._on_event is not None:
             self._on_event(event)
+
+
+class _Put:
+    """An answer on its way to where it is kept; nobody waits for it."""
+
+    __slots__ = ("_command", "_ended")
+
+    def __init__(self, command: Command, ended: Callable[[Exception | None], None]) -> None:
+        """`ended` is told what went wrong, if anything did."""
+        self._command = command
+        self._ended = ended
+
+    def command(self) -> Command:
+        return self._command
+
+    def answered(self, reply: Any) -> None:
+        self._ended(reply if isinstance(reply, ResponseError) else None)
+
+    def failed(self) -> None:
+        self._ended(RedisAway())
 
 
 def _read(held: bytes | str | None) -> CachedAnswer | None:

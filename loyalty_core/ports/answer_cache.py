@@ -27,5 +27,5 @@ class AnswerCache(Protocol):
         ...
 
     async def put(self, call: Call, session_id: SessionId, answer: CachedAnswer, *, item: str = "") -> None:
-        """Hold the answer for a while."""
+        """Hold the answer for a while: from now on for whoever asks here, in a moment for whoever asks elsewhere."""
         ...

@@ -15,6 +15,7 @@ from loyalty_core.ports.unit_of_work import Call
 from tests.contracts.answer_cache_contract import an_answer
 from tests.contracts.sales import new_session
 from tests.faults.proxy import FaultProxy, Mode, upstream_of
+from tests.processes import soon
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ async def test_answers_are_kept_ten_minutes(redis_url: str) -> None:
     cache = RedisAnswerCache(connection)
     session = new_session().id
     await cache.put(Call.FINALIZE, session, an_answer(), item="R-1")
+    await connection.ping()  # what was sent before has been done
     (key,) = await client.keys("loyalty:answer:*")
     assert f"loyalty:answer:1:finalize:{session.hex}:R-1".encode() == key
     assert 590 < await client.ttl(key) <= 600
@@ -82,6 +84,7 @@ async def test_a_silent_server_is_given_up_on_soon(
     """One call waits a twentieth of a second for it; those after it do not wait at all."""
     session = new_session().id
     await cache.put(Call.FINALIZE, session, an_answer())
+    await soon(lambda: bool(events), "it is stored")
     proxy.mode = Mode.BLACKHOLE
     begun = time.monotonic()
     for _ in range(50):
@@ -96,6 +99,7 @@ async def test_a_server_that_is_back_is_used_again(
     """After its rest the cache is tried by one call, and when that succeeds by all."""
     session = new_session().id
     await cache.put(Call.FINALIZE, session, an_answer())
+    await soon(lambda: bool(events), "it is stored")
     proxy.mode = Mode.REFUSE
     assert await cache.get(Call.FINALIZE, session) is None
     proxy.mode = Mode.PASS
@@ -117,3 +121,16 @@ async def test_while_it_is_away_one_call_a_second_tries_it(
             await asyncio.gather(*(cache.get(Call.FINALIZE, new_session().id) for _ in range(20)))
             await asyncio.sleep(0.02)
     assert events.count(CacheEvent.FAILED) == 2
+
+
+async def test_nobody_waits_for_an_answer_to_be_kept(
+    cache: RedisAnswerCache, proxy: FaultProxy, events: list[CacheEvent]
+) -> None:
+    """A cache that takes its time over it takes none of a POS's; what becomes of it is counted all the same."""
+    await cache.put(Call.FINALIZE, new_session().id, an_answer())
+    await soon(lambda: [CacheEvent.STORED] == events, "it is stored")
+    proxy.mode = Mode.BLACKHOLE
+    begun = time.monotonic()
+    await cache.put(Call.FINALIZE, new_session().id, an_answer())
+    assert time.monotonic() - begun < 0.02
+    await soon(lambda: [CacheEvent.STORED, CacheEvent.FAILED] == events, "it is given up")
