@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from redis.exceptions import NoScriptError, ResponseError
 
 from loyalty_adapters.redis.counted_ahead import CountedAhead
-from loyalty_adapters.redis.shared_connection import Command, SharedConnection, TooManyAsk
+from loyalty_adapters.redis.shared_connection import MOST_WAITING, Command, SharedConnection, TooManyAsk
 from loyalty_core.ports.allowances import Allowance, AllowancesAway, Grant
 
 _PREFIX: Final = "loyalty:allowance:1:"
@@ -100,7 +100,7 @@ class RedisAllowances:
             self.look_again()
             raise AllowancesAway
         asked = _Asked(name, allowance, asyncio.get_running_loop().create_future())
-        if not self._waiting and not self.put(_Draw(self)):
+        if len(self._waiting) >= MOST_WAITING or not (self._waiting or self.put(_Draw(self))):
             raise AllowancesAway
         self._waiting.append(asked)
         with self._around("EVALSHA"):

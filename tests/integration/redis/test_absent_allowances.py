@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from loyalty_adapters.redis.allowances import RedisAllowances
-from loyalty_adapters.redis.shared_connection import SharedConnection
+from loyalty_adapters.redis.shared_connection import MOST_WAITING, SharedConnection
 from loyalty_core.ports.allowances import AllowancesAway
 from tests.contracts.allowances_contract import SLOW
 from tests.faults.proxy import FaultProxy, Mode, upstream_of
@@ -125,3 +125,15 @@ async def test_who_waits_at_the_end_is_told(
     assert [True] * 3 == [
         isinstance(error, AllowancesAway) for error in await asyncio.gather(*waiting, return_exceptions=True)
     ]
+
+
+async def test_only_so_many_wait_for_redis(allowances: RedisAllowances, proxy: FaultProxy) -> None:
+    """One more is judged without it at once; those that wait have their answers."""
+    await allowances.take("till", SLOW)
+    proxy.latency = 0.02
+    waiting = [asyncio.create_task(allowances.take("till", SLOW)) for _ in range(MOST_WAITING)]
+    one_more = asyncio.create_task(allowances.take("till", SLOW))
+    with pytest.raises(AllowancesAway):
+        await one_more
+    assert 49 == sum(grant.granted for grant in await asyncio.gather(*waiting))
+    assert not allowances.is_away
